@@ -1,0 +1,37 @@
+"""The seam of admission: judges one answer before it merges.
+
+A module in `folkmoot/screens/` that has `Options` and `make` is a screen by the name of its file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from folkmoot.wire.layout import Layout
+from folkmoot.wire.messages import Ask
+from folkmoot.wire.partial import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The answer must not merge. `reason` is a word of the protocol's vocabulary."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An answer as a screen sees it."""
+
+    groups: Mapping[str, Group]
+    arrays: Mapping[str, Any]  # group name to its flat numpy array, a view of the payload
+    leaves: int  # merged devices
+
+
+class Screen(Protocol):
+    """One rule of admission."""
+
+    def judge(self, candidate: Candidate, ask: Ask, layout: Layout) -> Rejected | None:
+        """Gives why the answer must not merge, or None where this rule has nothing against it."""
+        ...

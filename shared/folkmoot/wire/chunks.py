@@ -1,0 +1,62 @@
+"""Cutting a payload into pieces and knowing which ones are there."""
+
+import zlib
+from collections.abc import Iterator
+
+from folkmoot.errors import PeerFault
+
+CHUNK = 32_768  # bytes: 64 KiB or less came through a link that resets every 6 s at 1.02x its bytes (protocol.md, 4)
+FLOOR = 4_096  # smallest chunk that a member may advertise
+
+
+def count(size: int, chunk: int) -> int:
+    """Gives how many chunks a payload of `size` bytes has; at least one."""
+    return max(1, -(-size // chunk))
+
+
+def piece(data: bytes | memoryview, index: int, chunk: int) -> bytes:
+    """Gives chunk `index` of `data`."""
+    return bytes(data[index * chunk : (index + 1) * chunk])
+
+
+def crc(data: bytes) -> int:
+    """Gives the crc32 that a chunk or block carries."""
+    return zlib.crc32(data)
+
+
+class Bitmap:
+    """Which chunks are there: bit i of byte i // 8, least significant first."""
+
+    def __init__(self, total: int, bits: bytes = b"") -> None:
+        """Starts empty or from `bits`; raises PeerFault("malformed") where they do not fit `total`."""
+        width = (total + 7) // 8
+        if len(bits) not in (0, width):
+            raise PeerFault("malformed", f"a bitmap of {len(bits)} bytes for {total} chunks")
+        self.total = total
+        self._bits = bytearray(bits or width)
+
+    def __contains__(self, index: int) -> bool:
+        return 0 <= index < self.total and bool(self._bits[index >> 3] >> (index & 7) & 1)
+
+    def add(self, index: int) -> bool:
+        """Notes that a chunk is there; says whether that is news.
+
+        Raises PeerFault("malformed") for an index beyond the payload.
+        """
+        if not 0 <= index < self.total:
+            raise PeerFault("malformed", f"chunk {index} of {self.total}")
+        news = index not in self
+        self._bits[index >> 3] |= 1 << (index & 7)
+        return news
+
+    def missing(self) -> Iterator[int]:
+        """Gives the chunks that are not there, in order."""
+        return (index for index in range(self.total) if index not in self)
+
+    @property
+    def full(self) -> bool:
+        """Whether every chunk is there."""
+        return next(self.missing(), None) is None
+
+    def __bytes__(self) -> bytes:
+        return bytes(self._bits)

@@ -1,0 +1,200 @@
+"""CBOR (RFC 8949, deterministic) with limits that hold before anything is allocated.
+
+`scan` walks the heads of an item without building it, so that a length that the bytes cannot hold, a nest that is too deep or
+a form that deterministic CBOR does not have is refused first; cbor2 then builds what has been found to be sound.
+"""
+
+import hashlib
+from typing import Annotated, Any, TypeVar
+
+import cbor2
+import msgspec
+
+from folkmoot.errors import PeerFault
+from folkmoot.wire.messages import NUMBERS, TYPES, AskId, Body, Count, Name
+
+MINOR = 0  # of protocol major 1
+DEPTH = 8
+MAP = 64  # entries
+# Typed arrays of RFC 8746 (little-endian): float32, and signed integers of 8, 16, 32 and 64 bits.
+FLOAT32, INT8, INT16, INT32, INT64 = 85, 72, 77, 78, 79
+TAGS = frozenset((FLOAT32, INT8, INT16, INT32, INT64))
+
+T = TypeVar("T")
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes round every body."""
+
+    id: bytes  # 16 bytes, UUIDv7
+    src: str
+    dst: str
+    body: Body
+    ask: bytes = b""  # 16 bytes, where the message is about an Ask
+    remaining_ms: int | None = None  # until the deadline, computed when sent
+    ts_ms: int = 0  # advisory: the sender's wall clock
+    fresh: tuple[int, int] = (0, 0)  # boot id, sequence
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The envelope's own fields, as they are checked."""
+
+    id: AskId
+    src: Name
+    dst: Name
+    ts_ms: Count
+    fresh: tuple[Count, Count]
+    ask: Annotated[bytes, msgspec.Meta(max_length=16)]
+    remaining_ms: Count | None
+
+
+def scan(data: bytes | memoryview, depth: int = DEPTH, entries: int = MAP) -> None:
+    """Checks that `data` is exactly one sound item: definite lengths that fit, at most `depth` levels, `entries` a map.
+
+    Raises PeerFault("malformed") otherwise. Costs a step an item; the contents of strings are not touched.
+    """
+    end = len(data)
+    at = 0
+    open_items = [1]  # items still to come at each level
+    while open_items:
+        if open_items[-1] == 0:
+            open_items.pop()
+            continue
+        open_items[-1] -= 1
+        if at >= end:
+            raise PeerFault("malformed", "ends in the middle of an item")
+        head = data[at]
+        major, info = head >> 5, head & 31
+        at += 1
+        if info < 24:
+            value = info
+        elif info < 28:
+            width = 1 << (info - 24)
+            if at + width > end:
+                raise PeerFault("malformed", "ends in the middle of a length")
+            value = int.from_bytes(data[at : at + width], "big")
+            at += width
+        else:
+            raise PeerFault("malformed", "indefinite length")
+        if major in (2, 3):
+            if value > end - at:
+                raise PeerFault("malformed", f"a string of {value} bytes where {end - at} are left")
+            at += value
+        elif major in (4, 5):
+            items = value if major == 4 else 2 * value
+            if major == 5 and value > entries:
+                raise PeerFault("malformed", f"a map of {value} entries; {entries} are allowed")
+            if items > end - at:
+                raise PeerFault("malformed", f"{items} items where {end - at} bytes are left")
+            open_items.append(items)
+        elif major == 6:
+            if value not in TAGS:
+                raise PeerFault("malformed", f"tag {value} is not in the protocol")
+            open_items.append(1)
+        elif major == 7 and info not in (20, 21, 22, 25, 26, 27):
+            raise PeerFault("malformed", f"simple value {value} is not in the protocol")
+        if len(open_items) > depth + 1:
+            raise PeerFault("malformed", f"nested deeper than {depth}")
+    if at != end:
+        raise PeerFault("malformed", f"{end - at} bytes behind the item")
+
+
+def dump(value: Any) -> bytes:
+    """Gives the deterministic encoding of plain values and of msgspec structures."""
+    plain = msgspec.to_builtins(value, builtin_types=(bytes, cbor2.CBORTag), str_keys=False)
+    return cbor2.dumps(plain, canonical=True)
+
+
+def load(data: bytes | memoryview, kind: type[T], *, limit: int, entries: int = MAP) -> T:
+    """Gives the value of type `kind` that `data` encodes.
+
+    Raises PeerFault: "oversized" beyond `limit` bytes, "malformed" for anything that is not exactly such a value.
+    """
+    return convert(parse(data, limit=limit, entries=entries), kind)
+
+
+def parse(data: bytes | memoryview, *, limit: int, entries: int = MAP) -> Any:
+    """Gives the plain value that `data` encodes (maps, lists, text, bytes, numbers, tags of typed arrays).
+
+    Raises PeerFault as `load` does.
+    """
+    if len(data) > limit:
+        raise PeerFault("oversized", f"{len(data)} bytes; {limit} are allowed")
+    scan(data, entries=entries)
+    try:
+        return cbor2.loads(data)
+    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError) as error:
+        raise PeerFault("malformed", str(error)) from None
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """Gives `value` as the structure `kind`, every field checked.
+
+    Raises PeerFault("malformed") with the field that is wrong.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except PeerFault:
+        raise
+    except (msgspec.ValidationError, ValueError) as error:
+        raise PeerFault("malformed", str(error)) from None
+
+
+def digest(data: bytes | memoryview) -> bytes:
+    """Gives the sha256 of `data`, 32 bytes: the name of a blob."""
+    return hashlib.sha256(data).digest()
+
+
+def seal(envelope: Envelope) -> bytes:
+    """Gives the bytes of one message."""
+    fields: dict[int, Any] = {
+        0: MINOR,
+        1: NUMBERS[type(envelope.body)],
+        2: envelope.id,
+        3: envelope.src,
+        4: envelope.dst,
+        5: envelope.ts_ms,
+        6: list(envelope.fresh),
+        9: msgspec.to_builtins(envelope.body, builtin_types=(bytes,)),
+    }
+    if envelope.ask:
+        fields[7] = envelope.ask
+    if envelope.remaining_ms is not None:
+        fields[8] = envelope.remaining_ms
+    return cbor2.dumps(fields, canonical=True)
+
+
+def unseal(data: bytes | memoryview, *, limit: int) -> Envelope:
+    """Gives the message that `data` holds; keys that this minor version does not know are ignored.
+
+    Raises PeerFault: "oversized", "malformed", or "unknown_type" for a type of a newer minor version.
+    """
+    fields = parse(data, limit=limit)
+    if not isinstance(fields, dict):
+        raise PeerFault("malformed", "an envelope is a map")
+    kind = fields.get(1)
+    body = TYPES.get(kind) if isinstance(kind, int) else None
+    if body is None:
+        raise PeerFault("unknown_type", f"type {kind!r}")
+    checked = convert(
+        {
+            "id": fields.get(2),
+            "src": fields.get(3),
+            "dst": fields.get(4),
+            "ts_ms": fields.get(5, 0),
+            "fresh": fields.get(6, (0, 0)),
+            "ask": fields.get(7, b""),
+            "remaining_ms": fields.get(8),
+        },
+        _Head,
+    )
+    return Envelope(
+        id=checked.id,
+        src=checked.src,
+        dst=checked.dst,
+        ts_ms=checked.ts_ms,
+        fresh=checked.fresh,
+        ask=checked.ask,
+        remaining_ms=checked.remaining_ms,
+        body=convert(fields.get(9, {}), body),
+    )

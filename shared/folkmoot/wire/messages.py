@@ -1,0 +1,198 @@
+"""Every message of the protocol, as values. docs/protocol.md and docs/protocol.cddl say the same for other languages.
+
+One hop is an upper end that asks and a lower end that answers; device to gateway and gateway to cloud are the same hop.
+The ask id and the remaining time stand in the envelope (folkmoot.wire.codec), not in the bodies.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from folkmoot.ids import NAME
+
+Name = Annotated[str, Meta(pattern=NAME)]
+Word = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]  # plug-ins, phases, reasons, metrics
+Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]  # sha256
+AskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
+Note = Annotated[bytes, Meta(max_length=4096)]  # opaque to every gateway on the way
+Text = Annotated[str, Meta(max_length=500)]
+Scalar = bool | int | float | str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a member's training does locally: E epochs or a number of steps at one learning rate."""
+
+    epochs: Annotated[int, Meta(ge=0, le=1000)] = 1
+    steps: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # 0: as many as the epochs take; kappa1 for edge rounds
+    learning_rate: Annotated[float, Meta(gt=0, le=100)] = 0.1
+    proximal: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # FedProx's mu
+    max_examples: Count = 0  # 0: all
+    seed: Count = 0
+
+
+class Invited(msgspec.Struct, frozen=True, array_like=True):
+    """A leaf that a phase is meant for, with what is for it alone."""
+
+    device: Name
+    note: Note = b""
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An upper end asks a member to do one phase of one round."""
+
+    run: Name
+    round: Count
+    phase: Word  # train, evaluate, or one that the strategy names
+    strategy: Word
+    program: Digest  # of the program blob (folkmoot.wire.bundle)
+    weights: Digest  # of the base model's block of weights
+    base: Count  # its version number in the run
+    plan: Plan = Plan()
+    options: dict[str, Scalar] = {}
+    ring: Word = "z"
+    scale: Annotated[int, Meta(ge=0, le=52)] = 22  # b: an update is rounded to multiples of 2^-b
+    bound: Annotated[float, Meta(gt=0, le=1e9)] = 64.0  # c: largest |delta| that is taken
+    cap: Annotated[int, Meta(ge=1, le=1 << 40)] = 10_000  # largest weight of one leaf
+    total: Annotated[int, Meta(ge=1, le=1 << 53)] = 1 << 25  # W: largest sum of weights of a round
+    evaluate: bool = True  # evaluate the base model on the hold-out first
+    goal: Count = 0  # leaves wanted; 0: every one that is asked
+    each: tuple[Invited, ...] | None = None  # None: everybody below
+    inline: bytes | None = None  # the weights themselves, where they fit
+    size: Count = 0  # bytes of the weights
+    program_size: Count = 0
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The member has the Ask and works on it."""
+
+
+class Refuse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The member will not do it."""
+
+    reason: Word
+    detail: Text = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The manifest of a partial (folkmoot.wire.partial): what it is relative to, and its bytes when they fit."""
+
+    base: Count
+    weights: Digest
+    program: Digest
+    payload: Digest
+    size: Count
+    chunk: Annotated[int, Meta(ge=1024, le=1 << 20)] = 32_768
+    attempt: Annotated[int, Meta(ge=0, le=1000)] = 0
+    inline: bytes | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of an answer. After anything but `need` the sender may forget it."""
+
+    status: Literal["ok", "dup", "need", "bad", "late"]
+    reason: Annotated[str, Meta(max_length=64)] = ""
+    detail: Text = ""
+    payload: bytes = b""  # digest of the answer that it is about
+    have: bytes = b""  # for `need`: bitmap of the chunks that the receiver has, bit i of byte i // 8
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of an answer on its way up."""
+
+    payload: Digest
+    index: Count
+    crc: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]  # crc32 of data
+    data: bytes
+
+
+class Get(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Asks for blocks of a blob, or, with no blob, for the open Ask again."""
+
+    blob: bytes = b""
+    chunk: Annotated[int, Meta(ge=1024, le=1 << 20)] = 32_768
+    first: Count = 0
+    count: Annotated[int, Meta(ge=0, le=256)] = 0
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One piece of a blob on its way down. `size` 0 says that the upper end does not have the blob."""
+
+    blob: Digest
+    index: Count
+    size: Count  # of the whole blob, bytes
+    crc: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)] = 0
+    data: bytes = b""
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Retained birth and will. A will with an older birth counter than the last birth is ignored."""
+
+    state: Literal["up", "sleeping", "down"]
+    birth: Count  # grows with every connection, kept across reboots
+    hello: bytes = b""  # digest of the hello that holds now
+    software: Annotated[str, Meta(max_length=64)] = ""
+    bye: bool = False  # with `down`: on purpose, do not wait for the grace
+
+
+class Device(msgspec.Struct, frozen=True, array_like=True):
+    """One leaf below a gateway, as its hello lists it."""
+
+    name: Name
+    state: Literal["up", "sleeping", "away", "gone"]
+    examples: Count
+    software: Annotated[str, Meta(max_length=64)] = ""
+    runtime: Annotated[str, Meta(max_length=64)] = ""
+    memory: Count = 0  # bytes of RAM
+    data: Annotated[str, Meta(max_length=64)] = ""  # name of the data contract that the examples meet
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A member's readiness. Its digest stands in the status; whoever lacks it asks for it."""
+
+    protocol: tuple[int, int] = (1, 1)  # lowest and highest major version
+    features: tuple[str, ...] = ()
+    software: Annotated[str, Meta(max_length=64)] = ""
+    runtime: Annotated[str, Meta(max_length=64)] = ""
+    memory: Count = 0
+    data: Annotated[str, Meta(max_length=64)] = ""
+    examples: Count = 0
+    max_packet: Count = 262_144
+    chunk: Annotated[int, Meta(ge=1024, le=1 << 20)] = 32_768
+    ready: bool = True
+    why_not: Text = ""
+    devices: tuple[Device, ...] | None = None  # a gateway's leaves; None for a device
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An upper end wants something that is no phase: a hello, or that an Ask is dropped (its id in the envelope)."""
+
+    what: Literal["hello", "cancel"]
+    reason: Text = ""
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Figures nobody depends on, sent with QoS 0."""
+
+    values: dict[str, float] = {}
+
+
+Body = Ask | Started | Refuse | Answer | Receipt | Chunk | Get | Block | Status | Hello | Request | Telemetry
+
+# Numbers of the types on the wire: never reused.
+TYPES: dict[int, type[Body]] = {
+    1: Ask,
+    2: Started,
+    3: Refuse,
+    4: Answer,
+    5: Receipt,
+    6: Chunk,
+    7: Get,
+    8: Block,
+    9: Status,
+    10: Hello,
+    11: Request,
+    12: Telemetry,
+}
+NUMBERS: dict[type[Body], int] = {body: number for number, body in TYPES.items()}

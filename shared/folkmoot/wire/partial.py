@@ -1,0 +1,96 @@
+"""The payload of an answer: groups of numbers with their weights, the leaves that they are of, and exact metric sums.
+
+A device sends float32 deltas of one leaf; a gateway sends integers, which are sums of `weight * delta` in multiples of 2^-scale.
+Both have the same form: the typed-array tag (RFC 8746) tells which one it is.
+"""
+
+from typing import Annotated, Any
+
+import cbor2
+import msgspec
+from msgspec import Meta
+
+from folkmoot.errors import PeerFault
+from folkmoot.wire import codec
+from folkmoot.wire.messages import Name, Note, Word
+
+# Bytes per element of each typed array.
+WIDTHS = {codec.FLOAT32: 4, codec.INT8: 1, codec.INT16: 2, codec.INT32: 4, codec.INT64: 8}
+GROUPS = 32  # groups that a partial may have
+
+
+class Group(msgspec.Struct, frozen=True):
+    """One flat array with the weight that its tensors carry together."""
+
+    weight: int
+    tag: int  # FLOAT32: a delta, still to be lifted; INT*: a sum that is lifted
+    data: bytes  # little-endian
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return len(self.data) // WIDTHS[self.tag]
+
+
+class Leaf(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one device below the sender."""
+
+    device: Name
+    fate: Annotated[str, Meta(pattern=r"^[a-z_]{0,32}$")] = ""  # "": its update is in the sums; else why not
+    note: Note = b""  # from the device to the cloud, opaque in between
+
+
+class Partial(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer's content."""
+
+    groups: dict[str, Group]
+    leaves: tuple[Leaf, ...]  # sorted by device, no device twice
+    metrics: dict[str, int] = {}  # exact sums; names that end in _u20 are in units of 2^-20
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """The devices whose updates are in the sums."""
+        return tuple(leaf.device for leaf in self.leaves if leaf.fate == "")
+
+
+class _Form(msgspec.Struct, frozen=True):
+    leaves: tuple[Leaf, ...]
+    groups: Annotated[dict[Word, tuple[int, Any]], Meta(max_length=GROUPS)] = {}
+    metrics: Annotated[dict[Word, Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]], Meta(max_length=codec.MAP)] = {}
+
+
+def dump(partial: Partial) -> bytes:
+    """Gives the payload's bytes: the same partial always gives the same bytes."""
+    return cbor2.dumps(
+        {
+            "groups": {
+                name: [group.weight, cbor2.CBORTag(group.tag, group.data)] for name, group in partial.groups.items()
+            },
+            "leaves": [[leaf.device, leaf.fate, leaf.note] for leaf in partial.leaves],
+            "metrics": dict(partial.metrics),
+        },
+        canonical=True,
+    )
+
+
+def load(data: bytes | memoryview, *, limit: int) -> Partial:
+    """Gives the partial that `data` encodes.
+
+    Raises PeerFault: "oversized", "malformed", or "duplicate_leaf" where a device stands in it twice.
+    """
+    form = codec.load(data, _Form, limit=limit)
+    names = [leaf.device for leaf in form.leaves]
+    if names != sorted(names):
+        raise PeerFault("malformed", "leaves must be sorted by device")
+    if len(set(names)) != len(names):
+        raise PeerFault("duplicate_leaf", "a device stands in one partial twice")
+    groups = {name: _group(name, weight, array) for name, (weight, array) in form.groups.items()}
+    return Partial(groups=groups, leaves=form.leaves, metrics=dict(form.metrics))
+
+
+def _group(name: str, weight: int, array: object) -> Group:
+    if not isinstance(array, cbor2.CBORTag) or array.tag not in WIDTHS or not isinstance(array.value, bytes):
+        raise PeerFault("malformed", f"group {name} is no typed array of float32 or signed integers")
+    if len(array.value) % WIDTHS[array.tag]:
+        raise PeerFault("malformed", f"group {name} has {len(array.value)} bytes, no whole number of elements")
+    return Group(weight=weight, tag=array.tag, data=array.value)
