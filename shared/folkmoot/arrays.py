@@ -40,8 +40,6 @@ def pack(layout: Layout, params: Params) -> bytes:
     for tensor in layout.tensors:
         array = params[tensor.name]
         if array.shape != tensor.shape or array.dtype.name != tensor.dtype:
-            raise PeerFault(
-                "layout", f"{tensor.name} is {array.dtype.name}{array.shape}, not {tensor.dtype}{tensor.shape}"
-            )
+            raise PeerFault("layout", f"{tensor.name} is {array.dtype.name}{array.shape}, not {tensor.dtype}{tensor.shape}")
         parts.append(np.ascontiguousarray(array, np.dtype(tensor.dtype).newbyteorder("<")).tobytes())
     return b"".join(parts)

@@ -1,7 +1,7 @@
 """A task as one file: the program that devices train, the initial weights, models for inference, and what they mean.
 
 A bundle (.fmb) is deterministic CBOR: {"folkmoot": 1, "program": bytes, "weights": bytes, "inference": {kind: bytes}}. The
-program is a blob of its own, which devices pull by digest: {"manifest": Manifest, "tflite": bytes}. Reading one executes nothing.
+program is a blob of its own, which devices pull by digest: {"manifest": Manifest, "tflite": bytes}. Reading executes nothing.
 """
 
 from typing import Annotated, Any, Literal
@@ -15,7 +15,6 @@ from folkmoot.wire.layout import Layout
 from folkmoot.wire.messages import Name, Plan, Text
 
 LIMIT = 256 * 1024 * 1024  # bytes of a bundle: more does not fit the memory of any device that we aim at
-FORMAT = 1
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +56,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """A whole task."""
 
-    folkmoot: Literal[1] = FORMAT
+    folkmoot: Literal[1] = 1  # format
     program: bytes  # a Program, encoded
     weights: bytes  # one block, as manifest.layout has it
     inference: dict[str, bytes] = {}  # kind ("float", "int8") to a .tflite without training
@@ -84,7 +83,5 @@ def load(data: bytes) -> tuple[Bundle, Program]:
     bundle = codec.load(data, Bundle, limit=LIMIT)
     inner = program(bundle.program)
     if len(bundle.weights) != inner.manifest.layout.nbytes:
-        raise PeerFault(
-            "layout", f"weights of {len(bundle.weights)} bytes; the layout has {inner.manifest.layout.nbytes}"
-        )
+        raise PeerFault("layout", f"weights of {len(bundle.weights)} bytes; the layout has {inner.manifest.layout.nbytes}")
     return bundle, inner

@@ -1,6 +1,6 @@
 """The payload of an answer: groups of numbers with their weights, the leaves that they are of, and exact metric sums.
 
-A device sends float32 deltas of one leaf; a gateway sends integers, which are sums of `weight * delta` in multiples of 2^-scale.
+A device sends float32 deltas of one leaf; a gateway sends integers: sums of `weight * delta` in multiples of 2^-scale.
 Both have the same form: the typed-array tag (RFC 8746) tells which one it is.
 """
 
@@ -63,9 +63,7 @@ def dump(partial: Partial) -> bytes:
     """Gives the payload's bytes: the same partial always gives the same bytes."""
     return cbor2.dumps(
         {
-            "groups": {
-                name: [group.weight, cbor2.CBORTag(group.tag, group.data)] for name, group in partial.groups.items()
-            },
+            "groups": {name: [group.weight, cbor2.CBORTag(group.tag, group.data)] for name, group in partial.groups.items()},
             "leaves": [[leaf.device, leaf.fate, leaf.note] for leaf in partial.leaves],
             "metrics": dict(partial.metrics),
         },

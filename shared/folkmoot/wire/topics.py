@@ -1,7 +1,7 @@
 """Where messages go: one tree on a home's broker, one on the cloud's, the same shape in both.
 
     home:  fl/v1/h/{gateway}/{device}/status|up/{kind}|dn/{kind}      and  fl/v1/h/{gateway}/_gw/status
-    cloud: fl/v1/c/{gateway}/{shard}/status|up/{kind}|dn/{kind}       shard: two hex digits of the run's, `-` for status and hello
+    cloud: fl/v1/c/{gateway}/{shard}/status|up/{kind}|dn/{kind}       shard: two hex digits of the run's, - for status, hello
 
 At most seven slashes (AWS IoT Core allows no more), and no character that any broker maps to another.
 """
