@@ -1,0 +1,55 @@
+# Everything that one does with a clone. `make` alone lists it.
+#   ARGS='...'   passed on: to `folkmoot demo`, or to pytest
+#   PYTHON=...   the Python to make the environments with, instead of the first suitable one
+#   INSTALL=0    never install Debian packages
+.POSIX:
+.SUFFIXES:
+.PHONY: help setup demo test test-slow test-all check format constraints clean
+
+PYTHON =
+INSTALL = 1
+ARGS =
+export PYTHON INSTALL
+
+PYTEST = .venv/bin/python -m pytest $(ARGS)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
+
+setup: ## make .venv, for working on Folkmoot
+	@.ci/venv dev
+
+demo: ## a federation learns, end to end, on this machine
+	@.ci/venv demo
+	@.venv/bin/folkmoot demo $(ARGS)
+
+test: setup ## the tests, against real brokers and databases: some minutes
+	@.ci/services
+	@.ci/venv author
+	$(PYTEST) -m "not slow" --ignore tests/author
+	.venv-author/bin/python -m pytest tests/author $(ARGS)
+
+test-slow: setup ## the tests that take minutes each
+	@.ci/services
+	$(PYTEST) -m slow --ignore tests/author
+
+test-all: test test-slow ## every test there is
+
+check: setup ## lint, types, import contracts, pins
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/mypy --strict .ci
+	.venv/bin/lint-imports
+	.venv/bin/python .ci/pins.py check
+
+format: setup ## put the sources into house style
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+constraints: setup ## pin anew the newest versions that pyproject.toml allows
+	.venv/bin/python .ci/pins.py write
+
+clean: ## remove everything that make made
+	rm -rf .venv .venv-author .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
