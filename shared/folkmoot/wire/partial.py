@@ -36,7 +36,7 @@ class Leaf(msgspec.Struct, frozen=True, array_like=True):
     """What became of one device below the sender."""
 
     device: Name
-    fate: Annotated[str, Meta(pattern=r"^[a-z_]{0,32}$")] = ""  # "": its update is in the sums; else why not
+    fate: Annotated[str, Meta(pattern=r"^[a-z_:]{0,64}$")] = ""  # "": its update is in the sums; else why not
     note: Note = b""  # from the device to the cloud, opaque in between
 
 

@@ -65,17 +65,16 @@ class Place:
         return type(body) in _ALLOWED.get((self.direction, self.kind), frozenset())
 
 
-def shard(run: str) -> str:
-    """Gives the two hex digits that spread the runs of a cloud over its replicas."""
-    return hashlib.sha256(run.encode()).hexdigest()[:2]
-
-
 @dataclass(frozen=True, slots=True)
 class Tree:
     """The topics of one hop. `upper` is the gateway of a home, or "" for the cloud's own tree."""
 
     namespace: str = "fl"
     upper: str = ""
+
+    def shard(self, run: str) -> str:
+        """Gives the level that spread the runs of a cloud over its replicas, two hex digits; a home's tree is not cut."""
+        return NONE if self.upper else hashlib.sha256(run.encode()).hexdigest()[:2]
 
     def _root(self, member: str, shard: str) -> str:
         if self.upper:

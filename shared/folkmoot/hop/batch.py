@@ -1,0 +1,67 @@
+"""What comes out of one step of a node: first to be stored in one transaction, then to be done."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from folkmoot.hop import member, round
+from folkmoot.wire.messages import Body
+
+Event = round.Event | member.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A message for a peer. It is sealed when it leaves, so that the remaining time is right."""
+
+    member: str  # the lower end of the hop: the topic names it, whichever way the message goes
+    body: Body
+    ask: bytes = b""
+    shard: str = "-"
+    deadline: int | None = None  # ms of the timeline
+    retain: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        """A message that is still waiting is replaced by a newer one with the same key."""
+        return (type(self.body), self.member, self.ask, getattr(self.body, "index", None), getattr(self.body, "first", None))
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A payload that must not be lost before its owner is forgotten."""
+
+    owner: str  # key of the machine
+    payload: bytes  # sha256
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A message that changed nothing, and why: for the log, once."""
+
+    member: str
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """One transaction and what follows it.
+
+    Stored together: `journal`, `keeps`, `forgets` and the rows that a node adds itself. Done afterwards: `sends`, `acks`.
+    """
+
+    now: int  # ms of the timeline
+    journal: list[tuple[str, Event]] = field(default_factory=list)
+    keeps: list[Keep] = field(default_factory=list)
+    forgets: list[str] = field(default_factory=list)  # machines that are done: journal and payloads go
+    sends: list[Send] = field(default_factory=list)
+    acks: list[Any] = field(default_factory=list)  # tokens of the messages that this batch has taken in
+    faults: list[Fault] = field(default_factory=list)
+    firm: bool = False  # must survive a power cut before anything of it is done; otherwise a crash of the process is enough
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return not (self.journal or self.keeps or self.forgets)

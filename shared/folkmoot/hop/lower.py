@@ -1,0 +1,296 @@
+"""The lower end of a hop: the Asks that this node has taken, the blobs that it pulls, and its own status.
+
+Takes messages and the time, gives a Batch; `wanted` and `unwanted` tell the node which work to begin and to stop.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from folkmoot.errors import PeerFault
+from folkmoot.hop import member
+from folkmoot.hop.batch import Batch, Fault, Keep, Send
+from folkmoot.hop.fetch import Fetch
+from folkmoot.hop.ports import ROOM, Library, Outbox, Spool
+from folkmoot.wire import chunks, codec
+from folkmoot.wire.messages import Answer, Ask, Block, Body, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
+from folkmoot.wire.topics import Tree
+
+PREFIX = "m/"  # of the journal keys of members
+DONE = 64  # Asks that are remembered when they are done: a late repetition of one is not worked on again
+
+
+class Lower:
+    """All Asks that one node answers over one hop."""
+
+    def __init__(self, tree: Tree, name: str, library: Library, spool: Spool, outbox: Outbox, inline: int) -> None:
+        """`inline` is the size in bytes up to which an answer travels inside its manifest."""
+        self.tree = tree
+        self.name = name
+        self.hello = Hello()
+        self.members: dict[bytes, member.Member] = {}
+        self.wanted: list[member.Member] = []
+        self.unwanted: list[member.Member] = []
+        self.upper_up = True  # what the upper end's own status says
+        self._library = library
+        self._spool = spool
+        self._outbox = outbox
+        self._inline = inline
+        self._chunk = chunks.CHUNK
+        self._fetches: dict[bytes, Fetch] = {}
+        self._waiting: set[bytes] = set()  # Asks whose blobs are not all here
+        self._stale: set[bytes] = set()  # Asks that may have lain in the broker's queue, and were asked for again
+        self._resumed = False  # the broker may hold messages of before this connection
+
+    @property
+    def wake(self) -> int | None:
+        """When to call `tick`, or None."""
+        dues = [item.wake for item in self.members.values()] + [fetch.due for fetch in self._fetches.values()]
+        return min((due for due in dues if due is not None), default=None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no Ask is being worked on."""
+        return not any(item.state == "working" for item in self.members.values())
+
+    # The link.
+
+    def limits(self, max_packet: int) -> None:
+        """Takes what the broker lets through, in bytes."""
+        room = max(max_packet - ROOM, chunks.FLOOR)
+        self._inline = min(self._inline, room)
+        self._chunk = min(chunks.CHUNK, room)
+
+    def connected(self, batch: Batch, birth: int, session_present: bool) -> None:
+        """Announces this node and takes up what was under way."""
+        self.announce(batch, birth)
+        self._resumed = session_present
+        self._stale.clear()
+        if not session_present:
+            for item in list(self.members.values()):
+                self.tell(batch, item, member.Reconnected())
+            self._again(batch)
+
+    def announce(self, batch: Batch, birth: int) -> None:
+        """Says that this node is up, with the hello that holds now."""
+        status = Status(state="up", birth=birth, hello=codec.digest(codec.dump(self.hello)), software=self.hello.software)
+        batch.sends.append(Send(self.name, status, retain=True))
+
+    def restore(self, history: list[tuple[int, member.Event]]) -> None:
+        """Rebuilds one member from its journal."""
+        item = member.Member()
+        for now, event in history:
+            item.handle(event, now)
+        self.members[item.id] = item
+
+    def resume(self, batch: Batch) -> None:
+        """Goes on with what was restored, once there is a connection."""
+        for item in list(self.members.values()):
+            self._perform(batch, item, item.resume(batch.now))
+
+    def tick(self, batch: Batch) -> None:
+        """Wakes whatever is due."""
+        for item in list(self.members.values()):
+            if item.wake is not None and item.wake <= batch.now:
+                self.tell(batch, item, member.Woke())
+        self._again(batch, due=batch.now)
+
+    def tell(self, batch: Batch, item: member.Member, event: member.Event) -> None:
+        """Hands one event to a member; what it wants done goes into the batch."""
+        before = item.state
+        effects = item.handle(event, batch.now)
+        if item.state != before or isinstance(event, member.Asked):
+            batch.journal.append((PREFIX + item.id.hex(), event))
+        self._perform(batch, item, effects)
+
+    def worked(self, batch: Batch, item: member.Member, data: bytes) -> None:
+        """The work is done: the answer is stored and offered."""
+        payload = codec.digest(data)
+        batch.keeps.append(Keep(PREFIX + item.id.hex(), payload, data))
+        batch.firm = True
+        self.tell(batch, item, member.Worked(payload, len(data)))
+
+    # What the upper end says.
+
+    def receive(self, batch: Batch, topic: str, data: bytes) -> Body | None:
+        """Takes one message; gives its body where the node may want to know of it. A bad one changes nothing."""
+        try:
+            place = self.tree.place(topic)
+            envelope = codec.unseal(data, limit=max(self._inline, chunks.CHUNK) + ROOM)
+            if not place.admits(envelope.body):
+                raise PeerFault("topic", f"{type(envelope.body).__name__} at {topic}")
+            if isinstance(envelope.body, Status):
+                self.upper_up = envelope.body.state == "up"
+                return envelope.body
+            if envelope.dst != self.name:
+                raise PeerFault("wrong_sender", f"a message for {envelope.dst}")
+            _HANDLERS[type(envelope.body)](self, batch, envelope)
+        except PeerFault as fault:
+            batch.faults.append(Fault("upper", fault.reason, fault.detail))
+            return None
+        return envelope.body
+
+    def _asked(self, batch: Batch, envelope: codec.Envelope) -> None:
+        ask = envelope.body
+        assert isinstance(ask, Ask)
+        if len(envelope.ask) != 16:
+            raise PeerFault("malformed", "an Ask without an id")
+        if self._resumed and envelope.ask not in self._stale and envelope.ask not in self.members:
+            # It may have waited in the broker's queue, and its remaining time with it.
+            self._stale.add(envelope.ask)
+            batch.sends.append(Send(self.name, Get(), envelope.ask, self.tree.shard(ask.run)))
+            return
+        if ask.inline is not None:
+            if codec.digest(ask.inline) != ask.weights:
+                raise PeerFault("digest", "the weights are not what the Ask names")
+            self._library.put(ask.inline)
+        remaining = envelope.remaining_ms if envelope.remaining_ms is not None else 0
+        item = self.members.get(envelope.ask) or member.Member()
+        self.members[envelope.ask] = item
+        event = member.Asked(envelope.ask, msgspec.structs.replace(ask, inline=None), batch.now + remaining)
+        self.tell(batch, item, event)
+        for other in list(self.members.values()):
+            if other is not item and other.state == "working" and other.ask.run == ask.run:
+                self.tell(batch, other, member.Cancelled("newer"))
+
+    def _receipted(self, batch: Batch, envelope: codec.Envelope) -> None:
+        receipt, item = envelope.body, self.members.get(envelope.ask)
+        assert isinstance(receipt, Receipt)
+        if item is not None and item.payload == receipt.payload:
+            self.tell(batch, item, member.Receipted(receipt.status, receipt.reason, receipt.have))
+
+    def _requested(self, batch: Batch, envelope: codec.Envelope) -> None:
+        request, item = envelope.body, self.members.get(envelope.ask)
+        assert isinstance(request, Request)
+        if request.what == "hello":
+            batch.sends.append(Send(self.name, self.hello))
+        elif item is not None:
+            self.tell(batch, item, member.Cancelled("upper"))
+
+    def _block(self, batch: Batch, envelope: codec.Envelope) -> None:
+        block = envelope.body
+        assert isinstance(block, Block)
+        fetch = self._fetches.get(block.blob)
+        if fetch is None:
+            return
+        match fetch.take(block, batch.now):
+            case "done":
+                self._library.put(self._spool.read(block.blob))
+                self._spool.drop(block.blob)
+                del self._fetches[block.blob]
+                for ask in list(self._waiting):
+                    self._begin(batch, self.members[ask])
+            case "lacking":
+                del self._fetches[block.blob]
+                for ask in list(self._waiting):
+                    item = self.members[ask]
+                    if block.blob in (item.ask.program, item.ask.weights):
+                        self.tell(batch, item, member.Failed("no_blob", "the upper end does not have it"))
+            case "more" | "damaged":
+                self._pull(batch, fetch)
+            case "wait":
+                pass
+
+    # What the members want done.
+
+    def _perform(self, batch: Batch, item: member.Member, effects: list[member.Effect]) -> None:
+        where = self.tree.shard(item.ask.run)
+        for effect in effects:
+            match effect:
+                case member.Reply(refusal, detail):
+                    body = Refuse(reason=refusal, detail=detail) if refusal else Started()
+                    batch.sends.append(Send(self.name, body, item.id, where))
+                case member.Work():
+                    self._begin(batch, item)
+                case member.StopWork():
+                    self._waiting.discard(item.id)
+                    self.unwanted.append(item)
+                case member.Offer(attempt):
+                    self._offer(batch, item, attempt)
+                case member.SendPieces(have):
+                    self._pieces(batch, item, have)
+                case member.AskAgain():
+                    batch.sends.append(Send(self.name, Get(), item.id, where))
+                case member.Forget():
+                    self._waiting.discard(item.id)
+                    batch.forgets.append(PREFIX + item.id.hex())
+                    self._trim()
+
+    def _begin(self, batch: Batch, item: member.Member) -> None:
+        """Begins the work, once program and weights are here."""
+        lacking = [
+            (blob, size)
+            for blob, size in ((item.ask.program, item.ask.program_size), (item.ask.weights, item.ask.size))
+            if not self._library.has(blob)
+        ]
+        for blob, size in lacking:
+            if blob not in self._fetches:
+                self._fetches[blob] = Fetch(self._spool, blob, size, self._chunk)
+                self._pull(batch, self._fetches[blob])
+        if lacking:
+            self._waiting.add(item.id)
+        else:
+            self._waiting.discard(item.id)
+            self.wanted.append(item)
+
+    def _pull(self, batch: Batch, fetch: Fetch) -> None:
+        get = fetch.get(batch.now)
+        ask = next((self.members[ask] for ask in self._waiting if fetch.blob in _blobs(self.members[ask])), None)
+        asked = ask or next(item for item in self.members.values() if item.state == "working" and fetch.blob in _blobs(item))
+        if get is not None:
+            batch.sends.append(Send(self.name, get, asked.id, self.tree.shard(asked.ask.run)))
+
+    def _again(self, batch: Batch, due: int | None = None) -> None:
+        """Asks again for blocks that have not come; drops downloads that nobody waits for."""
+        for blob, fetch in list(self._fetches.items()):
+            if not any(blob in _blobs(self.members[ask]) for ask in self._waiting):
+                del self._fetches[blob]
+            elif due is None or (fetch.due is not None and fetch.due <= due):
+                self._pull(batch, fetch)
+
+    def _offer(self, batch: Batch, item: member.Member, attempt: int) -> None:
+        data = self._payload(batch, item)
+        if data is None:
+            self.tell(batch, item, member.Cancelled("lost"))
+            return
+        manifest = Answer(
+            base=item.ask.base,
+            weights=item.ask.weights,
+            program=item.ask.program,
+            payload=item.payload,
+            size=item.size,
+            chunk=self._chunk,
+            attempt=attempt,
+            inline=data if len(data) <= self._inline else None,
+        )
+        batch.sends.append(Send(self.name, manifest, item.id, self.tree.shard(item.ask.run)))
+
+    def _pieces(self, batch: Batch, item: member.Member, have: bytes) -> None:
+        data = self._payload(batch, item)
+        if data is None:
+            return
+        for index in chunks.Bitmap(chunks.count(item.size, self._chunk), have).missing():
+            piece = chunks.piece(data, index, self._chunk)
+            body = Chunk(payload=item.payload, index=index, crc=chunks.crc(piece), data=piece)
+            batch.sends.append(Send(self.name, body, item.id, self.tree.shard(item.ask.run)))
+
+    def _payload(self, batch: Batch, item: member.Member) -> bytes | None:
+        fresh = next((keep.content for keep in batch.keeps if keep.payload == item.payload), None)
+        return fresh if fresh is not None else self._outbox.payload(PREFIX + item.id.hex(), item.payload)
+
+    def _trim(self) -> None:
+        done = [id for id, item in self.members.items() if item.state == "done"]
+        for id in done[: max(0, len(done) - DONE)]:
+            del self.members[id]
+
+
+def _blobs(item: member.Member) -> tuple[bytes, bytes]:
+    return (item.ask.program, item.ask.weights)
+
+
+_HANDLERS: dict[type[Body], Callable[[Lower, Batch, codec.Envelope], None]] = {
+    Ask: Lower._asked,
+    Receipt: Lower._receipted,
+    Request: Lower._requested,
+    Block: Lower._block,
+}

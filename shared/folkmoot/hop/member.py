@@ -1,0 +1,230 @@
+"""The lower end of one Ask: take it, do the work, offer the answer until there is a receipt.
+
+The same machine runs in a device, whose work is training, and in a gateway, whose work is a round below.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from folkmoot.errors import MisuseFault
+from folkmoot.wire.messages import Ask
+
+# No receipt: the manifest again after 30 s x 2^k, at most 10 min (protocol.md, Transfer of an answer, 6).
+OFFER_AGAIN = 30_000
+OFFER_CAP = 600_000
+
+
+# Events.
+
+
+class Asked(msgspec.Struct, frozen=True, tag=True):
+    """The Ask is here; or here again."""
+
+    id: bytes
+    ask: Ask  # without inline weights: they are a blob of their own
+    deadline: int  # ms of this node's timeline, from the remaining time when it came
+
+
+class Worked(msgspec.Struct, frozen=True, tag=True):
+    """The work is done and the answer stored."""
+
+    payload: bytes
+    size: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The work cannot be done, or is not allowed now."""
+
+    reason: str
+    detail: str = ""
+
+
+class Cancelled(msgspec.Struct, frozen=True, tag=True):
+    """The upper end no longer wants it."""
+
+    reason: str
+
+
+class Receipted(msgspec.Struct, frozen=True, tag=True):
+    """The upper end says what became of the answer."""
+
+    status: Literal["ok", "dup", "need", "bad", "late"]
+    reason: str = ""
+    have: bytes = b""
+
+
+class Reconnected(msgspec.Struct, frozen=True, tag=True):
+    """The link is up again, and the broker does not remember what was under way."""
+
+
+class Woke(msgspec.Struct, frozen=True, tag=True):
+    """The time that `wake` named has come."""
+
+
+Event = Asked | Worked | Failed | Cancelled | Receipted | Reconnected | Woke
+
+
+# Effects.
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Say that the work has started, or will not be done."""
+
+    refusal: str = ""
+    detail: str = ""
+
+
+class Work(msgspec.Struct, frozen=True):
+    """Do the work, unless it is being done."""
+
+
+class StopWork(msgspec.Struct, frozen=True):
+    """Stop working on it."""
+
+    reason: str
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """Send the answer's manifest."""
+
+    attempt: int
+
+
+class SendPieces(msgspec.Struct, frozen=True):
+    """Send the chunks that the upper end does not have."""
+
+    have: bytes
+
+
+class AskAgain(msgspec.Struct, frozen=True):
+    """Ask the upper end for the Ask once more, before working on what may be over."""
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """Nothing of this Ask is needed any more."""
+
+    fate: str
+
+
+Effect = Reply | Work | StopWork | Offer | SendPieces | AskAgain | Forget
+
+
+class Member:
+    """One Ask, seen from below. States: new, working, offering, done; the moves are in `_MOVES`."""
+
+    def __init__(self) -> None:
+        self.state: Literal["new", "working", "offering", "done"] = "new"
+        self.id = b""
+        self.ask: Ask
+        self.deadline = 0
+        self.payload = b""
+        self.size = 0
+        self.fate = ""
+        self.attempt = 0
+        self._due: int | None = None
+
+    @property
+    def wake(self) -> int | None:
+        """When to send `Woke`, or None."""
+        return {"working": self.deadline, "offering": self._due}.get(self.state)
+
+    def handle(self, event: Event, now: int) -> list[Effect]:
+        """Takes one event at the time `now`; gives what to do once it is stored.
+
+        Raises MisuseFault for a move that the table lacks; then nothing has changed.
+        """
+        move = _MOVES.get((self.state, type(event)))
+        if move is None:
+            raise MisuseFault(f"a member that is {self.state} cannot take {type(event).__name__}")
+        return move(self, event, now)
+
+    def resume(self, now: int) -> list[Effect]:
+        """Gives what to do after a replay: an answer is offered again, work is asked for again before it is begun."""
+        if self.state == "working":
+            return [AskAgain()]
+        return self._offer(now) if self.state == "offering" else []
+
+    def _take(self, event: Asked, now: int) -> list[Effect]:
+        self.id, self.ask, self.deadline = event.id, event.ask, event.deadline
+        self.state = "working"
+        return [Reply(), Work()]
+
+    def _offer(self, now: int) -> list[Effect]:
+        self._due = now + min(OFFER_AGAIN << min(self.attempt, 8), OFFER_CAP)
+        self.attempt += 1
+        return [Offer(self.attempt - 1)]
+
+    def _work(self, event: Worked, now: int) -> list[Effect]:
+        self.payload, self.size, self.state = event.payload, event.size, "offering"
+        return self._offer(now)
+
+    def _fail(self, event: Failed, now: int) -> list[Effect]:
+        return [Reply(event.reason, event.detail), *self._end(f"refused:{event.reason}")]
+
+    def _cancel(self, event: Cancelled, now: int) -> list[Effect]:
+        return [StopWork(event.reason), *self._end(f"cancelled:{event.reason}")]
+
+    def _drop(self, event: Cancelled, now: int) -> list[Effect]:
+        return self._end(f"cancelled:{event.reason}")
+
+    def _receipt(self, event: Receipted, now: int) -> list[Effect]:
+        if event.status == "need":
+            self._due = now + OFFER_AGAIN
+            return [SendPieces(event.have)]
+        return self._end(f"{event.status}:{event.reason}" if event.reason else event.status)
+
+    def _end(self, fate: str) -> list[Effect]:
+        self.state, self.fate, self._due = "done", fate, None
+        return [Forget(fate)]
+
+    def _expire(self, event: Woke, now: int) -> list[Effect]:
+        """Works on a thing that is over: the upper end has said late by its own clock; here it only saves energy."""
+        if now < self.deadline:
+            return []
+        return [StopWork("deadline"), Reply("deadline"), *self._end("late")]
+
+    def _offer_when_due(self, event: Woke, now: int) -> list[Effect]:
+        return self._offer(now) if self._due is not None and now >= self._due else []
+
+    def _offer_again(self, event: Event, now: int) -> list[Effect]:
+        return self._offer(now)
+
+    def _take_again(self, event: Asked, now: int) -> list[Effect]:
+        self.deadline = event.deadline
+        return [Reply(), Work()]
+
+    def _reconsider(self, event: Asked, now: int) -> list[Effect]:
+        """An Ask that crossed our answer is of no use; one that follows a refusal or a cancellation is a new chance."""
+        if self.fate.startswith(("refused", "cancelled")):
+            self.attempt, self.fate, self.payload = 0, "", b""
+            return self._take(event, now)
+        return []
+
+    def _ask_again(self, event: Reconnected, now: int) -> list[Effect]:
+        return [AskAgain()]
+
+    def _keep(self, event: Event, now: int) -> list[Effect]:
+        return []
+
+
+_MOVES: dict[tuple[str, type], Callable[..., list[Effect]]] = {
+    ("new", Asked): Member._take,
+    ("working", Asked): Member._take_again,
+    ("working", Worked): Member._work,
+    ("working", Failed): Member._fail,
+    ("working", Cancelled): Member._cancel,
+    ("working", Receipted): Member._keep,  # of an answer of an earlier life
+    ("working", Reconnected): Member._ask_again,
+    ("working", Woke): Member._expire,
+    ("offering", Asked): Member._offer_again,
+    ("offering", Receipted): Member._receipt,
+    ("offering", Cancelled): Member._drop,
+    ("offering", Reconnected): Member._offer_again,
+    ("offering", Woke): Member._offer_when_due,
+    ("offering", Worked): Member._keep,
+    ("offering", Failed): Member._keep,
+    ("done", Asked): Member._reconsider,
+    **{("done", kind): Member._keep for kind in (Worked, Failed, Cancelled, Receipted, Reconnected, Woke)},
+}

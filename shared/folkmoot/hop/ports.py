@@ -1,0 +1,75 @@
+"""What the two ends of a hop need of the node that they live in: numbers, disks, nothing else."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from folkmoot.wire import chunks
+from folkmoot.wire.messages import Answer
+
+# What a CBOR envelope, its keys and an Ask's own fields take at most beside the inline bytes.
+ROOM = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of looking at an answer: a rejection, or what there is to add."""
+
+    leaves: tuple[str, ...] = ()
+    rejection: str = ""
+    detail: str = ""
+    content: Any = None  # opaque: goes into `Sums.add`
+
+
+class Sums(Protocol):
+    """The numeric side of one open round (folkmoot.serve.sums)."""
+
+    limit: int
+    """Bytes beyond which no payload of this round can be sound."""
+
+    def judge(self, member: str, answer: Answer, data: bytes) -> Judgement:
+        """Screens one whole answer; changes nothing."""
+        ...
+
+    def add(self, member: str, content: Any) -> None:
+        """Adds what `judge` gave."""
+        ...
+
+
+class Spool(Protocol):
+    """Where the pieces of large payloads wait for each other (folkmoot.store.spool)."""
+
+    def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
+        """Gives which chunks are there, starting a new file where there is none."""
+        ...
+
+    def write(self, payload: bytes, index: int, data: bytes) -> bool:
+        """Stores one chunk; says whether all are there. Raises PeerFault("malformed") for one that does not fit."""
+        ...
+
+    def read(self, payload: bytes) -> bytes:
+        """Gives the whole payload."""
+        ...
+
+    def drop(self, payload: bytes) -> None:
+        """Forgets it."""
+        ...
+
+
+class Library(Protocol):
+    """Content-addressed blobs that can be pulled again: programs and weights (folkmoot.store.cache)."""
+
+    def has(self, blob: bytes) -> bool:
+        """Whether the blob is here, whole and sound."""
+        ...
+
+    def put(self, data: bytes) -> bytes:
+        """Stores a blob; gives its sha256."""
+        ...
+
+
+class Outbox(Protocol):
+    """Answers that are stored and not yet receipted (folkmoot.store.ledger)."""
+
+    def payload(self, owner: str, payload: bytes) -> bytes | None:
+        """Gives what `Keep` stored, or None where it is gone."""
+        ...

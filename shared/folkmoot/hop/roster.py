@@ -1,0 +1,69 @@
+"""Who is there: birth, will, goodbye and readiness of the members below one upper end."""
+
+from typing import Literal
+
+import msgspec
+
+from folkmoot.wire.codec import digest, dump
+from folkmoot.wire.messages import Hello, Status
+
+Change = Literal["back", "away", "gone"]
+
+
+class Entry(msgspec.Struct):
+    """What is known of one member."""
+
+    state: Literal["up", "sleeping", "away", "gone"] = "gone"
+    birth: int = -1  # of the newest connection that we have heard of
+    wants: bytes = b""  # digest of the hello that its status names
+    hello: Hello | None = None
+    seen: int = 0  # ms of the timeline
+    software: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether the hello that holds now is here."""
+        return self.hello is not None and digest(dump(self.hello)) == self.wants
+
+
+class Roster:
+    """The members of one upper end, by name."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    def status(self, member: str, status: Status, now: int) -> Change | None:
+        """Takes a status; gives what it changes. A status with an older birth counter changes nothing."""
+        entry = self.entries.setdefault(member, Entry())
+        if status.birth < entry.birth:
+            return None
+        fresh = status.birth > entry.birth
+        before = entry.state
+        entry.birth, entry.seen, entry.software = status.birth, now, status.software or entry.software
+        if status.state in ("up", "sleeping"):
+            entry.state = status.state
+            entry.wants = status.hello
+            return "back" if fresh or before in ("away", "gone") else None
+        entry.state = "gone" if status.bye else "away"
+        return entry.state if entry.state != before else None
+
+    def hello(self, member: str, hello: Hello, now: int) -> bool:
+        """Takes a hello; says whether it is news."""
+        entry = self.entries.setdefault(member, Entry())
+        entry.seen = now
+        news = entry.hello != hello
+        entry.hello = hello
+        return news
+
+    def missing(self, member: str) -> bool:
+        """Whether the member must be asked for its hello."""
+        entry = self.entries.get(member)
+        return entry is None or (entry.state in ("up", "sleeping") and not entry.known)
+
+    def ready(self) -> dict[str, Hello]:
+        """Gives the members that can be asked now, with their hellos, sorted by name."""
+        return {
+            name: entry.hello
+            for name, entry in sorted(self.entries.items())
+            if entry.state == "up" and entry.hello is not None and entry.hello.ready
+        }

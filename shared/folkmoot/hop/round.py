@@ -1,0 +1,403 @@
+"""The upper end of one phase of one round: who was asked, who answered, and when it is over.
+
+`handle(event, now)` is the whole interface. The same machine runs in the cloud, whose members are gateways, and in a gateway,
+whose members are devices. Times are milliseconds of the machine's own timeline (architecture: Time).
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from folkmoot.errors import MisuseFault, PeerFault
+from folkmoot.wire.messages import Ask, Invited
+
+# An Ask that nothing answers is sent again after 2 s x 2^k: PUBACK is no delivery (protocol.md, 4).
+RESEND = 2_000
+RESEND_CAP = 60_000
+
+
+class Seat(msgspec.Struct):
+    """One member's place in the round."""
+
+    state: Literal["asked", "started", "away", "gone", "taken", "refused", "rejected"]
+    ask: bytes
+    each: tuple[Invited, ...] | None = None  # the leaves below that it is asked for; None: all of them
+    goal: int = 0  # leaves wanted of it
+    tries: int = 0
+    due: int | None = None  # when to send the Ask again (asked) or to count it out (away)
+    reason: str = ""
+    payload: bytes = b""
+    leaves: tuple[str, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether its answer may still come."""
+        return self.state in ("asked", "started", "away", "gone")
+
+    @property
+    def fate(self) -> str:
+        """What the record says: "" for an answer that merged, else state and reason."""
+        if self.state == "taken":
+            return ""
+        word = {"asked": "silent", "started": "late"}.get(self.state, self.state)
+        return f"{word}:{self.reason}" if self.reason else word
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """When a round is over."""
+
+    deadline: int  # ms of the timeline
+    minimum: int = 1  # leaves below which nothing is made of it
+    goal: int = 0  # leaves with which it closes at once; 0: when nobody is left to wait for
+    grace: int = 90_000  # ms from away to gone: 1.5 keepalives of 60 s
+    welcome: bool = False  # members that come up in mid-round are asked too
+
+
+class Invitation(msgspec.Struct, frozen=True):
+    """A member that the round starts with."""
+
+    member: str
+    each: tuple[Invited, ...] | None = None
+    goal: int = 0
+    here: bool = True  # False: away now, asked when it comes back in time
+
+
+# Events: what can happen to a round. They are journalled, so that a crash can be replayed.
+
+
+class Opened(msgspec.Struct, frozen=True, tag=True):
+    """The first event of every round."""
+
+    key: str  # unique for ever: ask ids derive from it
+    ask: Ask  # without inline weights, `each` and `goal`: those differ from member to member
+    terms: Terms
+    members: tuple[Invitation, ...]
+
+
+class Started(msgspec.Struct, frozen=True, tag=True):
+    """A member has the Ask."""
+
+    member: str
+
+
+class Answered(msgspec.Struct, frozen=True, tag=True):
+    """A whole answer is here and was judged."""
+
+    member: str
+    payload: bytes  # its sha256
+    leaves: tuple[str, ...] = ()  # devices whose updates are in it
+    rejection: str = ""  # why it must not merge
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """A member will not do it."""
+
+    member: str
+    reason: str
+
+
+class Away(msgspec.Struct, frozen=True, tag=True):
+    """The broker says that a member's connection is lost."""
+
+    member: str
+
+
+class Back(msgspec.Struct, frozen=True, tag=True):
+    """A member is connected anew."""
+
+    member: str
+
+
+class Gone(msgspec.Struct, frozen=True, tag=True):
+    """A member said goodbye."""
+
+    member: str
+
+
+class AskedAgain(msgspec.Struct, frozen=True, tag=True):
+    """A member wants the open Ask once more: it was asleep, or restarted."""
+
+    member: str
+
+
+class Joined(msgspec.Struct, frozen=True, tag=True):
+    """A member that was not invited came up."""
+
+    member: str
+
+
+class Woke(msgspec.Struct, frozen=True, tag=True):
+    """The time that `wake` named has come."""
+
+
+class Stopped(msgspec.Struct, frozen=True, tag=True):
+    """Somebody ends the round: an operator, or a newer Ask of the same run."""
+
+    reason: str
+
+
+Event = Opened | Started | Answered | Refused | Away | Back | Gone | AskedAgain | Joined | Woke | Stopped
+
+
+# Effects: what to do once the event is stored.
+
+
+class SendAsk(msgspec.Struct, frozen=True):
+    """Send the member its Ask."""
+
+    member: str
+
+
+class SendReceipt(msgspec.Struct, frozen=True):
+    """Tell the member what became of its answer."""
+
+    member: str
+    status: Literal["ok", "dup", "bad", "late"]
+    payload: bytes
+    reason: str = ""
+
+
+class SendCancel(msgspec.Struct, frozen=True):
+    """Tell the member that its work is no longer wanted."""
+
+    member: str
+    reason: str
+
+
+class Merge(msgspec.Struct, frozen=True):
+    """Add the answer to the sums."""
+
+    member: str
+    payload: bytes
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """The round is over."""
+
+    outcome: Literal["complete", "short", "stopped"]
+    reason: str  # goal, all, deadline, or why it was stopped
+
+
+Effect = SendAsk | SendReceipt | SendCancel | Merge | Closed
+
+
+def ask_id(key: str, member: str) -> bytes:
+    """Gives the id of the Ask that the round `key` sends `member`: derived, so that a replay asks with the same one."""
+    return hashlib.sha256(f"{key}/{member}".encode()).digest()[:16]
+
+
+class Round:
+    """One phase of one round, seen from above.
+
+    States: new, open, closed. A seat's moves are in `_SEAT`, the round's own in `_ROUND`; what is in neither is refused.
+    """
+
+    def __init__(self) -> None:
+        self.state: Literal["new", "open", "closed"] = "new"
+        self.opened: Opened
+        self.seats: dict[str, Seat] = {}
+        self.closed: Closed | None = None
+        self._leaves: dict[str, str] = {}  # device to the member whose answer holds it
+
+    @property
+    def wake(self) -> int | None:
+        """When to send `Woke`, or None."""
+        if self.state != "open":
+            return None
+        dues = (seat.due for seat in self.seats.values() if seat.due is not None)
+        return min(self.opened.terms.deadline, *dues, self.opened.terms.deadline)
+
+    @property
+    def leaves(self) -> int:
+        """Devices whose updates are in the sums."""
+        return len(self._leaves)
+
+    def handle(self, event: Event, now: int) -> list[Effect]:
+        """Takes one event at the time `now`; gives what to do once it is stored.
+
+        Raises MisuseFault for a move of ours that the tables lack, PeerFault("not_asked") for a member without a seat. A
+        fault changes nothing.
+        """
+        move = _ROUND.get((self.state, type(event)))
+        if move is None:
+            raise MisuseFault(f"a round that is {self.state} cannot take {type(event).__name__}")
+        effects = move(self, event, now)
+        if self.state == "open":
+            effects += self._settle(now)
+        return effects
+
+    def resume(self, now: int) -> list[Effect]:
+        """Gives what to do after a replay: everybody who has not answered is asked again."""
+        if self.state != "open":
+            return []
+        return [
+            effect
+            for name, seat in self.seats.items()
+            if seat.state in ("asked", "started")
+            for effect in self._send(name, now)
+        ]
+
+    # The round's own moves.
+
+    def _open(self, event: Opened, now: int) -> list[Effect]:
+        self.opened = event
+        self.state = "open"
+        effects: list[Effect] = []
+        for invitation in event.members:
+            seat = Seat("away", ask_id(event.key, invitation.member), invitation.each, invitation.goal)
+            self.seats[invitation.member] = seat
+            if invitation.here:
+                effects += self._send(invitation.member, now)
+            else:
+                seat.due = now + event.terms.grace
+        return effects
+
+    def _seat(self, event: "_OfMember", now: int) -> list[Effect]:
+        seat = self.seats.get(event.member)
+        if seat is None:
+            raise PeerFault("not_asked", f"{event.member} has no seat in {self.opened.key}")
+        move = _SEAT.get((seat.state, type(event)))
+        if move is None:
+            raise MisuseFault(f"a seat that is {seat.state} cannot take {type(event).__name__}")
+        return move(self, seat, event, now)
+
+    def _join(self, event: Joined, now: int) -> list[Effect]:
+        if not self.opened.terms.welcome or event.member in self.seats:
+            return []
+        self.seats[event.member] = Seat("asked", ask_id(self.opened.key, event.member))
+        return self._send(event.member, now)
+
+    def _wake(self, event: Woke, now: int) -> list[Effect]:
+        effects: list[Effect] = []
+        for name, seat in self.seats.items():
+            if seat.due is None or seat.due > now:
+                continue
+            if seat.state == "away":
+                seat.state, seat.due = "gone", None
+            else:
+                effects += self._send(name, now)
+        return effects
+
+    def _stop(self, event: Stopped, now: int) -> list[Effect]:
+        return self._close("stopped", event.reason)
+
+    def _settle(self, now: int) -> list[Effect]:
+        """Closes the round when its terms say so: by the clock or by a state, never because a message happened to come."""
+        terms = self.opened.terms
+        if terms.goal and self.leaves >= terms.goal:
+            reason = "goal"
+        elif not any(seat.open and seat.state != "gone" for seat in self.seats.values()) and not (
+            terms.welcome and not self.seats
+        ):
+            reason = "all"
+        elif now >= terms.deadline:
+            reason = "deadline"
+        else:
+            return []
+        return self._close("complete" if self.leaves >= terms.minimum else "short", reason)
+
+    def _close(self, outcome: Literal["complete", "short", "stopped"], reason: str) -> list[Effect]:
+        self.state = "closed"
+        self.closed = Closed(outcome, reason)
+        waiting = [name for name, seat in self.seats.items() if seat.state in ("asked", "started")]
+        for seat in self.seats.values():
+            seat.due = None
+            if seat.open and not seat.reason:
+                seat.reason = reason
+        return [*(SendCancel(name, reason) for name in waiting), self.closed]
+
+    def _after(self, event: "Answered | Started | AskedAgain", now: int) -> list[Effect]:
+        """Somebody comes when the round is over: they may forget about it."""
+        seat = self.seats.get(event.member)
+        if isinstance(event, Answered):
+            taken = seat is not None and seat.state == "taken"
+            return [SendReceipt(event.member, "dup" if taken else "late", event.payload)]
+        return [SendCancel(event.member, "closed")]
+
+    def _ignore(self, event: Event, now: int) -> list[Effect]:
+        return []
+
+    # A seat's moves.
+
+    def _send(self, name: str, now: int) -> list[Effect]:
+        seat = self.seats[name]
+        seat.state = "asked"
+        seat.due = now + min(RESEND << seat.tries, RESEND_CAP)
+        seat.tries = min(seat.tries + 1, 16)
+        return [SendAsk(name)]
+
+    def _start(self, seat: Seat, event: Started, now: int) -> list[Effect]:
+        seat.state, seat.due, seat.tries = "started", None, 0
+        return []
+
+    def _answer(self, seat: Seat, event: Answered, now: int) -> list[Effect]:
+        twice = next((device for device in event.leaves if device in self._leaves), None)
+        reason = event.rejection or ("duplicate_leaf" if twice else "")
+        seat.due = None
+        seat.payload = event.payload
+        if reason:
+            seat.state, seat.reason = "rejected", reason
+            return [SendReceipt(event.member, "bad", event.payload, reason)]
+        seat.state, seat.leaves = "taken", event.leaves
+        self._leaves.update(dict.fromkeys(event.leaves, event.member))
+        return [Merge(event.member, event.payload), SendReceipt(event.member, "ok", event.payload)]
+
+    def _again(self, seat: Seat, event: Answered, now: int) -> list[Effect]:
+        if seat.state == "taken":
+            return [SendReceipt(event.member, "dup", event.payload)]
+        return [SendReceipt(event.member, "bad", event.payload, seat.reason)]
+
+    def _refuse(self, seat: Seat, event: Refused, now: int) -> list[Effect]:
+        seat.state, seat.reason, seat.due = "refused", event.reason, None
+        return []
+
+    def _lose(self, seat: Seat, event: Away, now: int) -> list[Effect]:
+        seat.state, seat.due = "away", now + self.opened.terms.grace
+        return []
+
+    def _leave(self, seat: Seat, event: Gone, now: int) -> list[Effect]:
+        seat.state, seat.due = "gone", None
+        return []
+
+    def _ask(self, seat: Seat, event: "Back | AskedAgain", now: int) -> list[Effect]:
+        seat.tries = 0
+        return self._send(event.member, now)
+
+    def _cancel(self, seat: Seat, event: "Started | AskedAgain", now: int) -> list[Effect]:
+        return [SendCancel(event.member, "answered")]
+
+    def _keep(self, seat: Seat, event: Event, now: int) -> list[Effect]:
+        return []
+
+
+_OfMember = Started | Answered | Refused | Away | Back | Gone | AskedAgain
+_Move = Callable[..., list[Effect]]
+
+_ROUND: dict[tuple[str, type], _Move] = {
+    ("new", Opened): Round._open,
+    **{("open", kind): Round._seat for kind in (Started, Answered, Refused, Away, Back, Gone, AskedAgain)},
+    ("open", Joined): Round._join,
+    ("open", Woke): Round._wake,
+    ("open", Stopped): Round._stop,
+    **{("closed", kind): Round._after for kind in (Answered, Started, AskedAgain)},
+    **{("closed", kind): Round._ignore for kind in (Refused, Away, Back, Gone, Joined, Woke, Stopped)},
+}
+
+_SEAT: dict[tuple[str, type], _Move] = {
+    # Away is not gone: a member that was counted out and returns in time is taken back where it stood.
+    **{(state, Started): Round._start for state in ("asked", "started", "away", "gone")},
+    **{(state, Answered): Round._answer for state in ("asked", "started", "away", "gone")},
+    **{(state, Refused): Round._refuse for state in ("asked", "started", "away", "gone")},
+    **{(state, Away): Round._lose for state in ("asked", "started")},
+    **{(state, Back): Round._ask for state in ("asked", "started", "away", "gone")},
+    **{(state, Gone): Round._leave for state in ("asked", "started", "away")},
+    **{(state, AskedAgain): Round._ask for state in ("asked", "started", "away", "gone")},
+    # Who has answered, refused or was rejected is done; its repetitions get the same word again.
+    **{(state, Answered): Round._again for state in ("taken", "rejected", "refused")},
+    **{(state, kind): Round._cancel for state in ("taken", "rejected", "refused") for kind in (Started, AskedAgain)},
+    **{(state, kind): Round._keep for state in ("taken", "rejected", "refused") for kind in (Refused, Away, Back, Gone)},
+    **{(state, kind): Round._keep for state in ("away", "gone") for kind in (Away,)},
+    ("gone", Gone): Round._keep,
+}

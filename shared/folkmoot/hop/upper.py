@@ -1,0 +1,342 @@
+"""The upper end of a hop: the roster, the open rounds, and the answers on their way up.
+
+Takes messages and the time, gives a Batch. It owns no socket, no clock and no numbers: judging and adding up answers is done by
+the `Sums` that its maker is handed, pieces of large answers go into the `Spool` that it is handed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from folkmoot.errors import PeerFault
+from folkmoot.hop import round
+from folkmoot.hop.batch import Batch, Fault, Keep, Send
+from folkmoot.hop.ports import ROOM, Spool, Sums
+from folkmoot.hop.roster import Change, Roster
+from folkmoot.wire import chunks, codec
+from folkmoot.wire.messages import (
+    Answer,
+    Ask,
+    Block,
+    Body,
+    Chunk,
+    Get,
+    Hello,
+    Receipt,
+    Refuse,
+    Request,
+    Started,
+    Status,
+    Telemetry,
+)
+from folkmoot.wire.topics import Place, Tree
+
+DAMAGED = 3  # times that a payload may come damaged before its member is rejected
+PREFIX = "r/"  # of the journal keys of rounds
+
+
+@dataclass(slots=True)
+class Open:
+    """A round with everything that its upper end keeps in memory for it."""
+
+    key: str
+    round: round.Round
+    sums: Sums
+    blobs: Mapping[bytes, bytes]  # by sha256: what members may pull
+    shard: str
+
+
+class Upper:
+    """All rounds that one node asks for over one hop."""
+
+    def __init__(self, tree: Tree, name: str, spool: Spool, inline: int) -> None:
+        """`name` signs the messages; `inline` is the size in bytes up to which payloads travel inside messages."""
+        self.tree = tree
+        self.name = name
+        self.roster = Roster()
+        self.rounds: dict[str, Open] = {}
+        self._spool = spool
+        self._inline = inline
+        self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
+        self._coming: dict[tuple[str, bytes], Answer] = {}  # member and payload digest to the manifest
+        self._damaged: dict[tuple[str, bytes], int] = {}  # the same, to how often it came damaged
+
+    @property
+    def wake(self) -> int | None:
+        """When to call `tick`, or None."""
+        return min((at for open in self.rounds.values() if (at := open.round.wake) is not None), default=None)
+
+    # What the node asks for.
+
+    def open(self, batch: Batch, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> None:
+        """Opens a round; its Asks leave with the batch."""
+        self._enter(opened.key, round.Round(), opened, sums, blobs)
+        self.tell(batch, opened.key, opened)
+
+    def restore(self, key: str, history: list[tuple[int, round.Event]], sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
+        """Rebuilds an open round from its journal; the caller adds the kept answers to the sums."""
+        machine = round.Round()
+        for now, event in history:
+            machine.handle(event, now)
+        return self._enter(key, machine, machine.opened, sums, blobs)
+
+    def resume(self, batch: Batch) -> None:
+        """Asks again in every restored round."""
+        for open in self.rounds.values():
+            self._perform(batch, open, open.round.resume(batch.now))
+
+    def tell(self, batch: Batch, key: str, event: round.Event) -> None:
+        """Hands one event to a round; does nothing for one that is over and forgotten."""
+        open = self.rounds.get(key)
+        if open is None:
+            return
+        effects = open.round.handle(event, batch.now)
+        batch.journal.append((PREFIX + key, event))
+        self._perform(batch, open, effects)
+
+    def forget(self, batch: Batch, key: str) -> None:
+        """Drops a closed round: its journal and its kept answers go with the batch."""
+        open = self.rounds.pop(key, None)
+        if open is not None:
+            for name, seat in open.round.seats.items():
+                self._asks.pop(seat.ask, None)
+                self._coming.pop((name, seat.payload), None)
+                self._damaged.pop((name, seat.payload), None)
+            batch.forgets.append(PREFIX + key)
+
+    def tick(self, batch: Batch) -> None:
+        """Wakes the rounds whose time has come."""
+        for key, open in list(self.rounds.items()):
+            if open.round.wake is not None and open.round.wake <= batch.now:
+                self.tell(batch, key, round.Woke())
+
+    # What the members say.
+
+    def receive(self, batch: Batch, topic: str, data: bytes) -> Body | None:
+        """Takes one message; gives its body where the node may want to know of it (hello, status, telemetry).
+
+        A message that is malformed, from the wrong sender or about nothing we know changes nothing but `batch.faults`.
+        """
+        member = "?"
+        try:
+            place = self.tree.place(topic)
+            member = place.member
+            envelope = codec.unseal(data, limit=self._inline + ROOM)
+            if envelope.src != member or not place.admits(envelope.body):
+                raise PeerFault("wrong_sender", f"{envelope.src} wrote {type(envelope.body).__name__} to {topic}")
+            handler = _HANDLERS.get(type(envelope.body))
+            if handler is None:
+                raise PeerFault("topic", f"{type(envelope.body).__name__} is not for the upper end")
+            handler(self, batch, place, envelope)
+        except PeerFault as fault:
+            batch.faults.append(Fault(member, fault.reason, fault.detail))
+            return None
+        return envelope.body
+
+    def _status(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
+        assert isinstance(envelope.body, Status)
+        member = place.member
+        change = self.roster.status(member, envelope.body, batch.now)
+        if self.roster.missing(member):
+            batch.sends.append(Send(member, Request(what="hello")))
+        if change is None:
+            return
+        for key, open in list(self.rounds.items()):
+            if member in open.round.seats:
+                self.tell(batch, key, _CHANGES[change](member))
+            elif change == "back" and not self.roster.missing(member):
+                self.tell(batch, key, round.Joined(member))
+
+    def _hello(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
+        assert isinstance(envelope.body, Hello)
+        member = place.member
+        self.roster.hello(member, envelope.body, batch.now)
+        for key, open in list(self.rounds.items()):
+            if member not in open.round.seats and member in self.roster.ready():
+                self.tell(batch, key, round.Joined(member))
+
+    def _about(self, member: str, ask: bytes) -> Open | None:
+        """Gives the round that an ask id is of; None for one that is over. Raises PeerFault for another member's."""
+        key, owner = self._asks.get(ask, ("", member))
+        if owner != member:
+            raise PeerFault("wrong_sender", f"{member} speaks about an Ask of {owner}")
+        return self.rounds.get(key)
+
+    def _started(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
+        open = self._about(place.member, envelope.ask)
+        if open is None:
+            self._cancel(batch, place, envelope.ask)
+        else:
+            self.tell(batch, open.key, round.Started(place.member))
+
+    def _refused(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
+        assert isinstance(envelope.body, Refuse)
+        open = self._about(place.member, envelope.ask)
+        if open is not None:
+            self.tell(batch, open.key, round.Refused(place.member, envelope.body.reason))
+
+    def _answered(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
+        answer, member = envelope.body, place.member
+        assert isinstance(answer, Answer)
+        open = self._about(member, envelope.ask)
+        if open is None:
+            batch.sends.append(
+                Send(member, Receipt(status="late", payload=answer.payload), envelope.ask, shard=self.tree.shard(None))
+            )
+            return
+        seat = open.round.seats[member]
+        if open.round.state == "closed" or not seat.open:
+            self.tell(batch, open.key, round.Answered(member, answer.payload))
+        elif answer.size > open.sums.limit:
+            self._reject(batch, open, member, answer, "oversized", f"{answer.size} bytes; {open.sums.limit} can be sound")
+        elif answer.inline is not None:
+            self._complete(batch, open, member, answer, answer.inline)
+        else:
+            self._gather(batch, open, member, answer)
+
+    def _gather(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:
+        have = self._spool.have(answer.payload, answer.size, answer.chunk)
+        if have.full:
+            self._complete(batch, open, member, answer, self._spool.read(answer.payload))
+            return
+        seat = open.round.seats[member]
+        self._coming[member, answer.payload] = answer
+        seat.payload = answer.payload
+        if seat.state == "asked":
+            self.tell(batch, open.key, round.Started(member))
+        need = Receipt(status="need", payload=answer.payload, have=bytes(have))
+        batch.sends.append(Send(member, need, seat.ask, open.shard))
+
+    def _chunk(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
+        piece, member = envelope.body, place.member
+        assert isinstance(piece, Chunk)
+        answer = self._coming.get((member, piece.payload))
+        open = self._about(member, envelope.ask)
+        if answer is None or open is None:
+            return  # of a transfer that is over, or that we forgot in a restart: the manifest will come again
+        if chunks.crc(piece.data) != piece.crc:
+            raise PeerFault("crc", f"chunk {piece.index} of {member}")
+        if self._spool.write(piece.payload, piece.index, piece.data):
+            self._complete(batch, open, member, answer, self._spool.read(piece.payload))
+
+    def _complete(self, batch: Batch, open: Open, member: str, answer: Answer, data: bytes) -> None:
+        self._coming.pop((member, answer.payload), None)
+        self._spool.drop(answer.payload)
+        if len(data) != answer.size or codec.digest(data) != answer.payload:
+            self._mend(batch, open, member, answer)
+            return
+        judged = open.sums.judge(member, answer, data)
+        if judged.rejection:
+            self._reject(batch, open, member, answer, judged.rejection, judged.detail)
+            return
+        event = round.Answered(member, answer.payload, judged.leaves)
+        effects = open.round.handle(event, batch.now)
+        batch.journal.append((PREFIX + open.key, event))
+        batch.firm = True
+        for effect in effects:
+            if isinstance(effect, round.Merge):
+                batch.keeps.append(Keep(PREFIX + open.key, answer.payload, data))
+                open.sums.add(member, judged.content)
+        self._perform(batch, open, effects)
+
+    def _mend(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:
+        """The bytes are not what the manifest names: damaged on the way, so all of them again, but not for ever."""
+        key = (member, answer.payload)
+        self._damaged[key] = self._damaged.get(key, 0) + 1
+        detail = "the payload is not what its manifest names"
+        if self._damaged[key] >= DAMAGED:
+            self._reject(batch, open, member, answer, "digest", detail)
+        else:
+            batch.faults.append(Fault(member, "digest", detail))
+            self._gather(batch, open, member, answer)
+
+    def _reject(self, batch: Batch, open: Open, member: str, answer: Answer, reason: str, detail: str) -> None:
+        batch.faults.append(Fault(member, reason, detail))
+        self.tell(batch, open.key, round.Answered(member, answer.payload, rejection=reason))
+
+    def _get(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
+        want, member = envelope.body, place.member
+        assert isinstance(want, Get)
+        open = self._about(member, envelope.ask)
+        if not want.blob:
+            if open is None:
+                self._cancel(batch, place, envelope.ask)
+            else:
+                self.tell(batch, open.key, round.AskedAgain(member))
+            return
+        blob = open.blobs.get(want.blob) if open is not None else None
+        if blob is None:
+            batch.sends.append(Send(member, Block(blob=want.blob, index=want.first, size=0), envelope.ask, place.shard))
+            return
+        total = chunks.count(len(blob), want.chunk)
+        for index in range(want.first, min(want.first + want.count, total)):
+            data = chunks.piece(blob, index, want.chunk)
+            block = Block(blob=want.blob, index=index, size=len(blob), crc=chunks.crc(data), data=data)
+            batch.sends.append(Send(member, block, envelope.ask, place.shard))
+
+    def _telemetry(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
+        """Nothing depends on it: the node may look at the body that `receive` gives."""
+
+    # What the rounds want done.
+
+    def _enter(self, key: str, machine: round.Round, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
+        open = Open(key, machine, sums, blobs, self.tree.shard(opened.ask.run))
+        self.rounds[key] = open
+        for name in (*(invitation.member for invitation in opened.members), *machine.seats):
+            self._asks[round.ask_id(key, name)] = (key, name)
+        return open
+
+    def _perform(self, batch: Batch, open: Open, effects: list[round.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case round.SendAsk(member):
+                    self._ask(batch, open, member)
+                case round.SendReceipt(member, status, payload, reason):
+                    receipt = Receipt(status=status, payload=payload, reason=reason)
+                    batch.sends.append(Send(member, receipt, round.ask_id(open.key, member), open.shard))
+                case round.SendCancel(member, reason):
+                    cancel = Request(what="cancel", reason=reason)
+                    batch.sends.append(Send(member, cancel, round.ask_id(open.key, member), open.shard))
+                case round.Merge() | round.Closed():
+                    pass  # merged where the content is at hand; the node sees a closed round by its state
+
+    def _ask(self, batch: Batch, open: Open, member: str) -> None:
+        seat = open.round.seats[member]
+        self._asks[seat.ask] = (open.key, member)
+        weights = open.blobs.get(open.round.opened.ask.weights, b"")
+        ask: Ask = msgspec.structs.replace(
+            open.round.opened.ask,
+            each=seat.each,
+            goal=seat.goal,
+            inline=weights if len(weights) <= self._fits(member) else None,
+        )
+        batch.sends.append(Send(member, ask, seat.ask, open.shard, open.round.opened.terms.deadline))
+
+    def _fits(self, member: str) -> int:
+        """Gives how many bytes may travel inside a message to this member."""
+        entry = self.roster.entries.get(member)
+        theirs = entry.hello.max_packet - ROOM if entry is not None and entry.hello is not None else self._inline
+        return min(self._inline, theirs)
+
+    def _cancel(self, batch: Batch, place: Place, ask: bytes) -> None:
+        batch.sends.append(Send(place.member, Request(what="cancel", reason="closed"), ask, place.shard))
+
+
+_CHANGES: dict[Change, type[round.Back | round.Away | round.Gone]] = {
+    "back": round.Back,
+    "away": round.Away,
+    "gone": round.Gone,
+}
+
+
+_HANDLERS: dict[type[Body], Callable[[Upper, Batch, Place, codec.Envelope], None]] = {
+    Status: Upper._status,
+    Hello: Upper._hello,
+    Started: Upper._started,
+    Refuse: Upper._refused,
+    Answer: Upper._answered,
+    Chunk: Upper._chunk,
+    Get: Upper._get,
+    Telemetry: Upper._telemetry,
+}
