@@ -181,9 +181,7 @@ class Upper:
         assert isinstance(answer, Answer)
         open = self._about(member, envelope.ask)
         if open is None:
-            batch.sends.append(
-                Send(member, Receipt(status="late", payload=answer.payload), envelope.ask, shard=self.tree.shard(None))
-            )
+            batch.sends.append(Send(member, Receipt(status="late", payload=answer.payload), envelope.ask, shard=place.shard))
             return
         seat = open.round.seats[member]
         if open.round.state == "closed" or not seat.open:

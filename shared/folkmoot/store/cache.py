@@ -1,0 +1,79 @@
+"""Content-addressed blobs that can be pulled again: programs and weights. A folder of files that are named by their sha256.
+
+Nothing here is synced: a file that a power cut has damaged does not match its name, and is pulled anew.
+"""
+
+import os
+from pathlib import Path
+
+from folkmoot.errors import StoreFault
+from folkmoot.wire import codec
+
+
+class Cache:
+    """The folder, kept below a size; what was used longest ago goes first."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        """Makes the folder; `limit` in bytes. Raises StoreFault where it cannot be written."""
+        self._folder = folder
+        self._limit = limit
+        self._sound: set[bytes] = set()  # checked, or written, by this process
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreFault(f"{folder}: {error}") from None
+
+    def path(self, blob: bytes) -> Path:
+        """Gives where the blob is, if it is here."""
+        return self._folder / blob.hex()
+
+    def has(self, blob: bytes) -> bool:
+        """Whether the blob is here, whole and sound."""
+        if blob in self._sound:
+            return True
+        try:
+            data = self.path(blob).read_bytes()
+        except OSError:
+            return False
+        if codec.digest(data) != blob:
+            self.path(blob).unlink(missing_ok=True)
+            return False
+        self._sound.add(blob)
+        return True
+
+    def read(self, blob: bytes) -> bytes:
+        """Gives the blob's bytes. Raises StoreFault where it is not here."""
+        try:
+            path = self.path(blob)
+            data = path.read_bytes()
+            os.utime(path)
+        except OSError as error:
+            raise StoreFault(f"blob {blob.hex()[:16]}: {error}") from None
+        return data
+
+    def put(self, data: bytes) -> bytes:
+        """Stores a blob; gives its sha256. Raises StoreFault where the disk is full."""
+        blob = codec.digest(data)
+        if not self.has(blob):
+            path = self.path(blob)
+            fresh = path.with_suffix(".new")
+            try:
+                fresh.write_bytes(data)
+                fresh.replace(path)
+            except OSError as error:
+                fresh.unlink(missing_ok=True)
+                raise StoreFault(f"{path}: {error}") from None
+            self._sound.add(blob)
+            self._trim()
+        return blob
+
+    def _trim(self) -> None:
+        files = sorted((stat.st_mtime_ns, stat.st_size, path) for path in self._folder.iterdir() for stat in (path.stat(),))
+        excess = sum(size for _, size, _ in files) - self._limit
+        for _, size, path in files[:-1]:  # never what has just come
+            if excess <= 0:
+                return
+            path.unlink(missing_ok=True)
+            if path.suffix == "":
+                self._sound.discard(bytes.fromhex(path.name))
+            excess -= size

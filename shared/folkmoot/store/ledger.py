@@ -1,0 +1,173 @@
+"""One node's durable memory in one SQLite file: the journal of its machines, the answers that it keeps, and its counters.
+
+A batch is one transaction. A firm one is on the disk when `commit` returns; a soft one survives the death of the process, and a
+power cut may take it back, which costs nothing that anybody was told ok for.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from folkmoot.errors import StoreFault
+from folkmoot.hop import member, round
+from folkmoot.hop.batch import Batch, Event
+from folkmoot.hop.lower import PREFIX as MEMBER
+from folkmoot.wire import codec
+
+SCHEMA = 1  # of the encoding of events
+# A payload up to this size lives in the transaction itself; a larger one is a file, synced before the transaction.
+INSIDE = 1 << 20
+EVENT_LIMIT = 16 << 20  # bytes of one journalled event: an Opened lists every member
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE event (id INTEGER PRIMARY KEY, machine TEXT NOT NULL, now INTEGER NOT NULL, schema INTEGER NOT NULL,
+                        event BLOB NOT NULL);
+    CREATE INDEX event_machine ON event (machine, id);
+    CREATE TABLE payload (owner TEXT NOT NULL, sha256 BLOB NOT NULL, content BLOB, PRIMARY KEY (owner, sha256)) WITHOUT ROWID;
+    CREATE TABLE fact (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    """,
+)
+
+
+class Ledger:
+    """The file, open. One thread, one process: a second process that opens it is refused."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the file and brings it to the newest form.
+
+        Raises StoreFault where it is damaged, from a newer program, held by another process, or the disk does not do.
+        """
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._files = path.parent / "payloads"
+            self._files.mkdir(exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA wal_autocheckpoint = 256")
+            self._migrate()
+        except sqlite3.OperationalError as error:
+            hint = "another process uses it" if "locked" in str(error) else str(error)
+            raise StoreFault(f"{path}: {hint}") from None
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise StoreFault(f"{path}: {error}") from None
+        self._firm = True
+
+    def _migrate(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(_MIGRATIONS):
+            raise StoreFault(f"{self._path} was written by a newer program (form {version}, this one knows {len(_MIGRATIONS)})")
+        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+            self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+
+    def commit(self, batch: Batch, facts: dict[str, Any] | None = None) -> None:
+        """Stores a batch, and `facts` (name to int, float, text or bytes) with it, all or nothing.
+
+        Raises StoreFault (disk full, I/O error): nothing of the batch is stored, and nothing of it may be done.
+        """
+        if batch.empty and not facts:
+            return
+        large = [keep for keep in batch.keeps if len(keep.content) > INSIDE]
+        try:
+            for keep in large:
+                self._write(keep.payload, keep.content)
+            if batch.firm != self._firm:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if batch.firm else 'NORMAL'}")
+                self._firm = batch.firm
+            self._db.execute("BEGIN IMMEDIATE")
+            self._store(batch, facts or {})
+            self._db.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreFault(f"{self._path}: {error}") from None
+        for owner in batch.forgets:
+            self._sweep(owner)
+
+    def _store(self, batch: Batch, facts: dict[str, Any]) -> None:
+        run = self._db.executemany
+        rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.journal)
+        run("INSERT INTO event (machine, now, schema, event) VALUES (?, ?, ?, ?)", rows)
+        run(
+            "INSERT OR REPLACE INTO payload (owner, sha256, content) VALUES (?, ?, ?)",
+            ((keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.keeps),
+        )
+        self._orphans = [
+            row[0]
+            for owner in batch.forgets
+            for row in self._db.execute("SELECT sha256 FROM payload WHERE owner = ? AND content IS NULL", (owner,))
+        ]
+        run("DELETE FROM payload WHERE owner = ?", ((owner,) for owner in batch.forgets))
+        run("DELETE FROM event WHERE machine = ?", ((owner,) for owner in batch.forgets))
+        run("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", facts.items())
+
+    def _write(self, payload: bytes, content: bytes) -> None:
+        path = self._files / payload.hex()
+        fresh = path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        folder = os.open(self._files, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def histories(self) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
+        """Gives every machine that is not forgotten: its key, and its events with their times, oldest first.
+
+        Raises StoreFault for an event that this program cannot read.
+        """
+        keys = [row[0] for row in self._db.execute("SELECT machine FROM event GROUP BY machine ORDER BY min(id)")]
+        for key in keys:
+            rows = self._db.execute("SELECT now, schema, event FROM event WHERE machine = ? ORDER BY id", (key,))
+            yield key, [(now, _event(key, schema, event)) for now, schema, event in rows]
+
+    def payload(self, owner: str, payload: bytes) -> bytes | None:
+        """Gives a kept payload, or None where it was never kept, was forgotten, or is damaged."""
+        row = self._db.execute("SELECT content FROM payload WHERE owner = ? AND sha256 = ?", (owner, payload)).fetchone()
+        if row is None:
+            return None
+        if row[0] is not None:
+            return bytes(row[0])
+        try:
+            content = (self._files / payload.hex()).read_bytes()
+        except OSError:
+            return None
+        return content if codec.digest(content) == payload else None
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """Gives a stored fact."""
+        row = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return default if row is None else row[0]
+
+    def count(self, name: str) -> int:
+        """Gives the next number of a counter that never goes back, already on the disk: births, boots."""
+        value = int(self.fact(name, 0)) + 1
+        self.commit(Batch(now=0, firm=True), {name: value})
+        return value
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()
+
+    def _sweep(self, owner: str) -> None:
+        """Removes the files of payloads that nobody owns any more."""
+        for payload in self._orphans:
+            if not self._db.execute("SELECT 1 FROM payload WHERE sha256 = ?", (payload,)).fetchone():
+                (self._files / payload.hex()).unlink(missing_ok=True)
+        self._orphans = []
+
+
+def _event(key: str, schema: int, event: bytes) -> Event:
+    if schema > SCHEMA:
+        raise StoreFault(f"{key} was journalled by a newer program (schema {schema}, this one knows {SCHEMA})")
+    if key.startswith(MEMBER):
+        return codec.load(event, member.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
+    return codec.load(event, round.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
