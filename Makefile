@@ -6,9 +6,9 @@
 .SUFFIXES:
 .PHONY: help setup demo test test-slow test-all check format constraints clean
 
-PYTHON =
-INSTALL = 1
-ARGS =
+PYTHON ?=
+INSTALL ?= 1
+ARGS ?=
 export PYTHON INSTALL
 
 PYTEST = .venv/bin/python -m pytest $(ARGS)
