@@ -43,3 +43,12 @@ def pack(layout: Layout, params: Params) -> bytes:
             raise PeerFault("layout", f"{tensor.name} is {array.dtype.name}{array.shape}, not {tensor.dtype}{tensor.shape}")
         parts.append(np.ascontiguousarray(array, np.dtype(tensor.dtype).newbyteorder("<")).tobytes())
     return b"".join(parts)
+
+
+def moved(weights: Array, step: NDArray[np.float64]) -> Array:
+    """Gives `weights + step` in the dtype of `weights`: added in float64 and rounded once, whole numbers to the nearest."""
+    sums = weights.astype(np.float64) + step
+    if weights.dtype.kind in "iu":
+        limits = np.iinfo(weights.dtype.name)
+        sums = np.clip(np.rint(sums), limits.min, limits.max)
+    return sums.astype(weights.dtype)

@@ -9,7 +9,8 @@ import uuid6
 from folkmoot.errors import UserFault
 
 # Topic levels must survive every broker: no '.', '+', '#', '/', '$' (RabbitMQ maps '.' to '/'; Mosquitto 2.1 refuses '+#/').
-NAME = r"^[a-z0-9-]{1,32}$"
+# \Z and not $, which lets a newline follow: such a name would pass here and fail in a topic.
+NAME = r"^[a-z0-9-]{1,32}\Z"
 _NAME = re.compile(NAME)
 
 MakeId = Callable[[], bytes]

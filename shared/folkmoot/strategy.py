@@ -6,7 +6,7 @@ A strategy is a value of pure functions over arrays; it knows no network, no clo
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from folkmoot.wire.messages import Plan
 
@@ -22,7 +22,7 @@ class Model:
 class Strategy(Protocol):
     """A federated-learning algorithm."""
 
-    merges: Literal["exact", "collects", "edge"]
+    merges: ClassVar[Literal["exact", "collects", "edge"]]
     """exact: partials merge at every tier and tree equals star; collects: single answers at one tier; edge: HierFAVG."""
 
     def plan(self, plan: Plan) -> Plan:

@@ -32,6 +32,8 @@ class Bitmap:
         width = (total + 7) // 8
         if len(bits) not in (0, width):
             raise PeerFault("malformed", f"a bitmap of {len(bits)} bytes for {total} chunks")
+        if bits and total % 8 and bits[-1] >> total % 8:
+            raise PeerFault("malformed", f"a bitmap with bits behind its {total} chunks")
         self.total = total
         self._bits = bytearray(bits or width)
 

@@ -18,7 +18,8 @@ DEPTH = 8
 MAP = 64  # entries
 # Typed arrays of RFC 8746 (little-endian): float32, and signed integers of 8, 16, 32 and 64 bits.
 FLOAT32, INT8, INT16, INT32, INT64 = 85, 72, 77, 78, 79
-TAGS = frozenset((FLOAT32, INT8, INT16, INT32, INT64))
+ARRAYS = range(64, 88)  # all that RFC 8746 defines: which of them a payload may use is said where it is read
+_SIMPLE = frozenset((20, 21, 22, 25, 26, 27))  # false, true, null, and floats of 16, 32 and 64 bits
 
 T = TypeVar("T")
 
@@ -49,54 +50,77 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 def scan(data: bytes | memoryview, depth: int = DEPTH, entries: int = MAP) -> None:
-    """Checks that `data` is exactly one sound item: definite lengths that fit, at most `depth` levels, `entries` a map.
+    """Checks that `data` is exactly one sound item: lengths that fit, at most `depth` levels, `entries` a map, keys in order.
 
     Raises PeerFault("malformed") otherwise. Costs a step an item; the contents of strings are not touched.
     """
     end = len(data)
     at = 0
-    open_items = [1]  # items still to come at each level
-    while open_items:
-        if open_items[-1] == 0:
-            open_items.pop()
+    left = [1]  # items still to come at each level
+    keys: list[bytes | None] = [None]  # the last key at each level; None where the level is no map
+    while left:
+        if left[-1] == 0:
+            left.pop()
+            keys.pop()
             continue
-        open_items[-1] -= 1
-        if at >= end:
-            raise PeerFault("malformed", "ends in the middle of an item")
-        head = data[at]
-        major, info = head >> 5, head & 31
-        at += 1
-        if info < 24:
-            value = info
-        elif info < 28:
-            width = 1 << (info - 24)
-            if at + width > end:
-                raise PeerFault("malformed", "ends in the middle of a length")
-            value = int.from_bytes(data[at : at + width], "big")
-            at += width
-        else:
-            raise PeerFault("malformed", "indefinite length")
+        start = at
+        major, value, at = _head(data, at)
+        last = keys[-1]
+        naming = last is not None and left[-1] % 2 == 0
+        left[-1] -= 1
         if major in (2, 3):
             if value > end - at:
                 raise PeerFault("malformed", f"a string of {value} bytes where {end - at} are left")
             at += value
-        elif major in (4, 5):
-            items = value if major == 4 else 2 * value
-            if major == 5 and value > entries:
-                raise PeerFault("malformed", f"a map of {value} entries; {entries} are allowed")
+        elif major in (4, 5, 6):
+            items = _items(major, value, entries)
             if items > end - at:
                 raise PeerFault("malformed", f"{items} items where {end - at} bytes are left")
-            open_items.append(items)
-        elif major == 6:
-            if value not in TAGS:
-                raise PeerFault("malformed", f"tag {value} is not in the protocol")
-            open_items.append(1)
-        elif major == 7 and info not in (20, 21, 22, 25, 26, 27):
-            raise PeerFault("malformed", f"simple value {value} is not in the protocol")
-        if len(open_items) > depth + 1:
-            raise PeerFault("malformed", f"nested deeper than {depth}")
+            left.append(items)
+            keys.append(b"" if major == 5 else None)
+            if len(left) > depth + 1:
+                raise PeerFault("malformed", f"nested deeper than {depth}")
+        if naming:
+            key = bytes(data[start:at])
+            if major not in (0, 3) or (last is not None and key <= last):
+                raise PeerFault("malformed", "the keys of a map are numbers and text, in order, none of them twice")
+            keys[-1] = key
     if at != end:
         raise PeerFault("malformed", f"{end - at} bytes behind the item")
+
+
+def _head(data: bytes | memoryview, at: int) -> tuple[int, int, int]:
+    """Gives the major type of the item at `at`, its value, and where its head ends (RFC 8949, section 3)."""
+    if at >= len(data):
+        raise PeerFault("malformed", "ends in the middle of an item")
+    major, info = data[at] >> 5, data[at] & 31
+    at += 1
+    if major == 7 and info not in _SIMPLE:
+        raise PeerFault("malformed", f"simple value {info} is not in the protocol")
+    if info < 24:
+        return major, info, at
+    if info > 27:
+        raise PeerFault("malformed", "indefinite length")
+    width = 1 << (info - 24)
+    if at + width > len(data):
+        raise PeerFault("malformed", "ends in the middle of a length")
+    value = int.from_bytes(data[at : at + width], "big")
+    if major != 7 and value < (24 if width == 1 else 1 << 4 * width):
+        raise PeerFault("malformed", f"{value} is written longer than it need be")
+    return major, value, at + width
+
+
+def _items(major: int, value: int, entries: int) -> int:
+    """Gives how many items follow the head of an array, a map or a tag."""
+    if major == 4:
+        return value
+    if major == 5:
+        if value > entries:
+            raise PeerFault("malformed", f"a map of {value} entries; {entries} are allowed")
+        return 2 * value
+    if value not in ARRAYS:
+        raise PeerFault("malformed", f"tag {value} is not in the protocol")
+    return 1
 
 
 def dump(value: Any) -> bytes:

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from folkmoot.errors import PeerFault
+from folkmoot.wire.messages import Word
 
+GROUPS = 32  # that a layout, and with it a partial, may have
 Role = Literal["trained", "averaged", "local", "frozen"]
 # Bytes per element of the dtypes that may stand in a layout (numpy's names, always little-endian on the wire).
 WIDTHS = {"float32": 4, "float16": 2, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1}
@@ -19,7 +21,7 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shape: tuple[Annotated[int, msgspec.Meta(ge=1, le=1 << 28)], ...]  # () for a scalar
     dtype: str = "float32"
     role: Role = "trained"  # trained: by the optimiser; averaged: merged only (batch norm); local, frozen: never sent
-    group: str = "main"  # tensors that share one weight when they merge
+    group: Word = "main"  # tensors that share one weight when they merge
 
     @property
     def size(self) -> int:
@@ -44,6 +46,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for tensor in self.tensors:
             if tensor.dtype not in WIDTHS:
                 raise PeerFault("layout", f"{tensor.name} has dtype {tensor.dtype}; known are {', '.join(WIDTHS)}")
+        if len({tensor.group for tensor in self.tensors}) > GROUPS:
+            raise PeerFault("layout", f"more than {GROUPS} groups")
 
     @property
     def nbytes(self) -> int:

@@ -12,7 +12,7 @@ from msgspec import Meta
 from folkmoot.ids import NAME
 
 Name = Annotated[str, Meta(pattern=NAME)]
-Word = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$")]  # plug-ins, phases, reasons, metrics
+Word = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]  # plug-ins, phases, reasons, metrics
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]  # sha256
 AskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]

@@ -12,11 +12,11 @@ from msgspec import Meta
 
 from folkmoot.errors import PeerFault
 from folkmoot.wire import codec
+from folkmoot.wire.layout import GROUPS
 from folkmoot.wire.messages import Name, Note, Word
 
 # Bytes per element of each typed array.
 WIDTHS = {codec.FLOAT32: 4, codec.INT8: 1, codec.INT16: 2, codec.INT32: 4, codec.INT64: 8}
-GROUPS = 32  # groups that a partial may have
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class Leaf(msgspec.Struct, frozen=True, array_like=True):
     """What became of one device below the sender."""
 
     device: Name
-    fate: Annotated[str, Meta(pattern=r"^[a-z_:]{0,64}$")] = ""  # "": its update is in the sums; else why not
+    fate: Annotated[str, Meta(pattern=r"^[a-z_:]{0,64}\Z")] = ""  # "": its update is in the sums; else why not
     note: Note = b""  # from the device to the cloud, opaque in between
 
 
@@ -55,7 +55,7 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Form(msgspec.Struct, frozen=True):
     leaves: tuple[Leaf, ...]
-    groups: Annotated[dict[Word, tuple[int, Any]], Meta(max_length=GROUPS)] = {}
+    groups: Annotated[dict[Word, tuple[Any, Any]], Meta(max_length=GROUPS)] = {}
     metrics: Annotated[dict[Word, Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]], Meta(max_length=codec.MAP)] = {}
 
 
@@ -74,7 +74,7 @@ def dump(partial: Partial) -> bytes:
 def load(data: bytes | memoryview, *, limit: int) -> Partial:
     """Gives the partial that `data` encodes.
 
-    Raises PeerFault: "oversized", "malformed", or "duplicate_leaf" where a device stands in it twice.
+    Raises PeerFault: "oversized", "malformed", "bad_weight", "dtype", or "duplicate_leaf" where a device stands in it twice.
     """
     form = codec.load(data, _Form, limit=limit)
     names = [leaf.device for leaf in form.leaves]
@@ -86,9 +86,13 @@ def load(data: bytes | memoryview, *, limit: int) -> Partial:
     return Partial(groups=groups, leaves=form.leaves, metrics=dict(form.metrics))
 
 
-def _group(name: str, weight: int, array: object) -> Group:
-    if not isinstance(array, cbor2.CBORTag) or array.tag not in WIDTHS or not isinstance(array.value, bytes):
-        raise PeerFault("malformed", f"group {name} is no typed array of float32 or signed integers")
+def _group(name: str, weight: object, array: object) -> Group:
+    if type(weight) is not int:
+        raise PeerFault("bad_weight", f"group {name} weighs {weight!r}; a weight is a whole number")
+    if not isinstance(array, cbor2.CBORTag) or not isinstance(array.value, bytes):
+        raise PeerFault("malformed", f"group {name} is no typed array")
+    if array.tag not in WIDTHS:
+        raise PeerFault("dtype", f"group {name} has tag {array.tag}; a group is float32 or signed integers, little-endian")
     if len(array.value) % WIDTHS[array.tag]:
         raise PeerFault("malformed", f"group {name} has {len(array.value)} bytes, no whole number of elements")
     return Group(weight=weight, tag=array.tag, data=array.value)

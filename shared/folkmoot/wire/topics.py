@@ -112,8 +112,8 @@ class Tree:
         return Place(found["member"], shard, found["dir"] or "status", found["kind"] or "")  # type: ignore[arg-type]
 
 
-_ID = NAME.strip("^$")
-_TAIL = r"/(?:status|(?P<dir>up|dn)/(?P<kind>[a-z]{1,8}))$"
+_ID = NAME.removeprefix("^").removesuffix(r"\Z")
+_TAIL = r"/(?:status|(?P<dir>up|dn)/(?P<kind>[a-z]{1,8}))\Z"
 _NS = rf"^(?P<ns>{_ID})/{MAJOR}/"
 _HOME = re.compile(_NS + rf"h/(?P<up>{_ID})/(?P<member>_gw|{_ID})" + _TAIL)
 _CLOUD = re.compile(_NS + rf"c/(?P<member>_cloud|{_ID})/(?P<shard>-|[0-9a-f]{{2}})" + _TAIL)
