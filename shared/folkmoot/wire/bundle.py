@@ -1,7 +1,8 @@
 """A task as one file: the program that devices train, the initial weights, models for inference, and what they mean.
 
-A bundle (.fmb) is deterministic CBOR: {"folkmoot": 1, "program": bytes, "weights": bytes, "inference": {kind: bytes}}. The
-program is a blob of its own, which devices pull by digest: {"manifest": Manifest, "tflite": bytes}. Reading executes nothing.
+A bundle (.fmb) is deterministic CBOR: {"folkmoot": 1, "program": bytes, "weights": bytes, "inference": {kind: bytes},
+"grafts": {kind: [[tensor, offset, axes]]}}. The program is a blob of its own, which devices pull by digest:
+{"manifest": Manifest, "tflite": bytes}. Reading executes nothing.
 """
 
 from typing import Annotated, Any, Literal
@@ -53,13 +54,22 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     tflite: bytes
 
 
+class Graft(msgspec.Struct, frozen=True, array_like=True):
+    """Where an inference program keeps one tensor of the layout (folkmoot.graft)."""
+
+    tensor: str
+    offset: Annotated[int, Meta(ge=0, le=LIMIT)]  # bytes from the start of the .tflite
+    axes: tuple[Annotated[int, Meta(ge=0, le=31)], ...]  # it lies there as `tensor.transpose(axes)`
+
+
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """A whole task."""
 
     folkmoot: Literal[1] = 1  # format
     program: bytes  # a Program, encoded
     weights: bytes  # one block, as manifest.layout has it
-    inference: dict[str, bytes] = {}  # kind ("float", "int8") to a .tflite without training
+    inference: dict[str, bytes] = {}  # kind ("float", "int8") to a .tflite without training, which holds `weights`
+    grafts: dict[str, tuple[Graft, ...]] = {}  # kind to where its .tflite holds them, so that others can take their place
 
 
 def dump(value: Bundle | Program) -> bytes:
