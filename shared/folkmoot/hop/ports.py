@@ -1,5 +1,6 @@
 """What the two ends of a hop need of the node that they live in: numbers, disks, nothing else."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,8 +27,8 @@ class Sums(Protocol):
     limit: int
     """Bytes beyond which no payload of this round can be sound."""
 
-    def judge(self, member: str, answer: Answer, data: bytes) -> Judgement:
-        """Screens one whole answer; changes nothing."""
+    def judge(self, member: str, answer: Answer, data: bytes, below: Collection[str] | None) -> Judgement:
+        """Screens one whole answer; changes nothing. `below`: the devices that the member may answer for; None: any."""
         ...
 
     def add(self, member: str, content: Any) -> None:

@@ -126,6 +126,7 @@ class Joined(msgspec.Struct, frozen=True, tag=True):
     """A member that was not invited came up."""
 
     member: str
+    each: tuple[Invited, ...] | None = None
 
 
 class Woke(msgspec.Struct, frozen=True, tag=True):
@@ -266,7 +267,7 @@ class Round:
     def _join(self, event: Joined, now: int) -> list[Effect]:
         if not self.opened.terms.welcome or event.member in self.seats:
             return []
-        self.seats[event.member] = Seat("asked", ask_id(self.opened.key, event.member))
+        self.seats[event.member] = Seat("asked", ask_id(self.opened.key, event.member), event.each)
         return self._send(event.member, now)
 
     def _wake(self, event: Woke, now: int) -> list[Effect]:

@@ -4,12 +4,12 @@ Takes messages and the time, gives a Batch. It owns no socket, no clock and no n
 the `Sums` that its maker is handed, pieces of large answers go into the `Spool` that it is handed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from folkmoot.errors import PeerFault
+from folkmoot.errors import PeerFault, StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.ports import ROOM, Spool, Sums
@@ -23,6 +23,7 @@ from folkmoot.wire.messages import (
     Chunk,
     Get,
     Hello,
+    Invited,
     Receipt,
     Refuse,
     Request,
@@ -34,6 +35,9 @@ from folkmoot.wire.topics import Place, Tree
 
 DAMAGED = 3  # times that a payload may come damaged before its member is rejected
 PREFIX = "r/"  # of the journal keys of rounds
+
+History = Sequence[tuple[int, round.Event]]
+Kept = Callable[[bytes], bytes | None]
 
 
 @dataclass(slots=True)
@@ -54,18 +58,30 @@ class Upper:
         """`name` signs the messages; `inline` is the size in bytes up to which payloads travel inside messages."""
         self.tree = tree
         self.name = name
+        self.software = ""
         self.roster = Roster()
         self.rounds: dict[str, Open] = {}
         self._spool = spool
         self._inline = inline
         self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
         self._coming: dict[tuple[str, bytes], Answer] = {}  # member and payload digest to the manifest
+        self._restored = False
         self._damaged: dict[tuple[str, bytes], int] = {}  # the same, to how often it came damaged
 
     @property
     def wake(self) -> int | None:
         """When to call `tick`, or None."""
         return min((at for open in self.rounds.values() if (at := open.round.wake) is not None), default=None)
+
+    def connected(self, batch: Batch, max_packet: int) -> None:
+        """Takes up what was under way; `max_packet`: bytes that the broker lets through."""
+        self._inline = min(self._inline, max(max_packet - ROOM, chunks.FLOOR))
+        status = Status(state="up", birth=0, software=self.software)
+        batch.sends.append(Send("", status, retain=True))
+        if self._restored:
+            self._restored = False
+            for open in self.rounds.values():
+                self._perform(batch, open, open.round.resume(batch.now))
 
     # What the node asks for.
 
@@ -74,17 +90,29 @@ class Upper:
         self._enter(opened.key, round.Round(), opened, sums, blobs)
         self.tell(batch, opened.key, opened)
 
-    def restore(self, key: str, history: list[tuple[int, round.Event]], sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
-        """Rebuilds an open round from its journal; the caller adds the kept answers to the sums."""
+    def restore(self, key: str, history: History, sums: Sums, blobs: Mapping[bytes, bytes], kept: Kept) -> Open:
+        """Rebuilds an open round from its journal, and its sums from the kept answers.
+
+        Raises StoreFault where an answer that was told ok is gone.
+        """
         machine = round.Round()
+        open = Open(key, machine, sums, blobs, "")
         for now, event in history:
-            machine.handle(event, now)
+            for effect in machine.handle(event, now):
+                if isinstance(effect, round.Merge):
+                    self._remerge(open, effect, kept(effect.payload))
+        self._restored = True
         return self._enter(key, machine, machine.opened, sums, blobs)
 
-    def resume(self, batch: Batch) -> None:
-        """Asks again in every restored round."""
-        for open in self.rounds.values():
-            self._perform(batch, open, open.round.resume(batch.now))
+    def _remerge(self, open: Open, merge: round.Merge, data: bytes | None) -> None:
+        if data is None:
+            raise StoreFault(f"an answer of {merge.member} in {open.key} that was told ok is gone from the store")
+        ask = open.round.opened.ask
+        answer = Answer(base=ask.base, weights=ask.weights, program=ask.program, payload=merge.payload, size=len(data))
+        judged = open.sums.judge(merge.member, answer, data, None)
+        if judged.rejection:
+            raise StoreFault(f"an answer of {merge.member} in {open.key} that was taken is now {judged.rejection}")
+        open.sums.add(merge.member, judged.content)
 
     def tell(self, batch: Batch, key: str, event: round.Event) -> None:
         """Hands one event to a round; does nothing for one that is over and forgotten."""
@@ -145,16 +173,22 @@ class Upper:
         for key, open in list(self.rounds.items()):
             if member in open.round.seats:
                 self.tell(batch, key, _CHANGES[change](member))
-            elif change == "back" and not self.roster.missing(member):
-                self.tell(batch, key, round.Joined(member))
+            elif change == "back":
+                self._join(batch, key, member)
 
     def _hello(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         assert isinstance(envelope.body, Hello)
         member = place.member
         self.roster.hello(member, envelope.body, batch.now)
         for key, open in list(self.rounds.items()):
-            if member not in open.round.seats and member in self.roster.ready():
-                self.tell(batch, key, round.Joined(member))
+            if member not in open.round.seats:
+                self._join(batch, key, member)
+
+    def _join(self, batch: Batch, key: str, member: str) -> None:
+        """Lets an open round know of a member that can be asked now."""
+        hello = self.roster.ready().get(member)
+        if hello is not None and not self.roster.missing(member):
+            self.tell(batch, key, round.Joined(member, (Invited(member),) if hello.devices is None else None))
 
     def _about(self, member: str, ask: bytes) -> Open | None:
         """Gives the round that an ask id is of; None for one that is over. Raises PeerFault for another member's."""
@@ -224,7 +258,9 @@ class Upper:
         if len(data) != answer.size or codec.digest(data) != answer.payload:
             self._mend(batch, open, member, answer)
             return
-        judged = open.sums.judge(member, answer, data)
+        each = open.round.seats[member].each
+        below = None if each is None else {leaf.device for leaf in each}
+        judged = open.sums.judge(member, answer, data, below)
         if judged.rejection:
             self._reject(batch, open, member, answer, judged.rejection, judged.detail)
             return

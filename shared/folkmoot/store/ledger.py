@@ -6,7 +6,7 @@ power cut may take it back, which costs nothing that anybody was told ok for.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,31 +64,33 @@ class Ledger:
         for number, script in enumerate(_MIGRATIONS[version:], version + 1):
             self._db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
 
-    def commit(self, batch: Batch, facts: dict[str, Any] | None = None) -> None:
-        """Stores a batch, and `facts` (name to int, float, text or bytes) with it, all or nothing.
+    def commit(self, batches: Collection[Batch], facts: Mapping[str, Any], firm: bool = False) -> None:
+        """Stores batches and `facts` (name to int, float, text or bytes), all or nothing.
 
-        Raises StoreFault (disk full, I/O error): nothing of the batch is stored, and nothing of it may be done.
+        `firm`: on the disk when this returns, as if one of the batches were firm. Raises StoreFault (disk full, I/O error):
+        nothing of the batches is stored, and nothing of them may be done.
         """
-        if batch.empty and not facts:
-            return
-        large = [keep for keep in batch.keeps if len(keep.content) > INSIDE]
+        firm = firm or any(batch.firm for batch in batches)
         try:
-            for keep in large:
-                self._write(keep.payload, keep.content)
-            if batch.firm != self._firm:
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if batch.firm else 'NORMAL'}")
-                self._firm = batch.firm
+            for batch in batches:
+                for keep in batch.keeps:
+                    if len(keep.content) > INSIDE:
+                        self._write(keep.payload, keep.content)
+            if firm != self._firm:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if firm else 'NORMAL'}")
+                self._firm = firm
             self._db.execute("BEGIN IMMEDIATE")
-            self._store(batch, facts or {})
+            orphans = [orphan for batch in batches for orphan in self._store(batch)]
+            self._db.executemany("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", facts.items())
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise StoreFault(f"{self._path}: {error}") from None
-        for owner in batch.forgets:
-            self._sweep(owner)
+        self._sweep(orphans)
 
-    def _store(self, batch: Batch, facts: dict[str, Any]) -> None:
+    def _store(self, batch: Batch) -> list[bytes]:
+        """Writes the rows of one batch; gives the payloads whose files may go when the transaction stands."""
         run = self._db.executemany
         rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.journal)
         run("INSERT INTO event (machine, now, schema, event) VALUES (?, ?, ?, ?)", rows)
@@ -96,14 +98,14 @@ class Ledger:
             "INSERT OR REPLACE INTO payload (owner, sha256, content) VALUES (?, ?, ?)",
             ((keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.keeps),
         )
-        self._orphans = [
+        orphans = [
             row[0]
             for owner in batch.forgets
             for row in self._db.execute("SELECT sha256 FROM payload WHERE owner = ? AND content IS NULL", (owner,))
         ]
         run("DELETE FROM payload WHERE owner = ?", ((owner,) for owner in batch.forgets))
         run("DELETE FROM event WHERE machine = ?", ((owner,) for owner in batch.forgets))
-        run("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", facts.items())
+        return orphans
 
     def _write(self, payload: bytes, content: bytes) -> None:
         path = self._files / payload.hex()
@@ -150,19 +152,18 @@ class Ledger:
     def count(self, name: str) -> int:
         """Gives the next number of a counter that never goes back, already on the disk: births, boots."""
         value = int(self.fact(name, 0)) + 1
-        self.commit(Batch(now=0, firm=True), {name: value})
+        self.commit((), {name: value}, firm=True)
         return value
 
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
 
-    def _sweep(self, owner: str) -> None:
+    def _sweep(self, orphans: list[bytes]) -> None:
         """Removes the files of payloads that nobody owns any more."""
-        for payload in self._orphans:
+        for payload in orphans:
             if not self._db.execute("SELECT 1 FROM payload WHERE sha256 = ?", (payload,)).fetchone():
                 (self._files / payload.hex()).unlink(missing_ok=True)
-        self._orphans = []
 
 
 def _event(key: str, schema: int, event: bytes) -> Event:

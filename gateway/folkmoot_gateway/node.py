@@ -1,0 +1,231 @@
+"""A gateway: a member whose work is a round.
+
+Above, it takes Asks as a device does; the work of an Ask is a round with the members below, whose sums are the answer. All of
+it is one machine without I/O: what comes over both links goes in, what comes out is stored in one transaction and then done.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from folkmoot.errors import PeerFault, StoreFault, UserFault
+from folkmoot.hop import member, round
+from folkmoot.hop.batch import Batch, Event
+from folkmoot.hop.lower import PREFIX as MEMBER
+from folkmoot.hop.lower import Lower
+from folkmoot.hop.upper import PREFIX as ROUND
+from folkmoot.hop.upper import Open, Upper
+from folkmoot.link.face import Arrived, Connected
+from folkmoot.serve.driver import Input
+from folkmoot.serve.sums import Sums
+from folkmoot.store.cache import Cache
+from folkmoot.wire import bundle, partial
+from folkmoot.wire.messages import Ask, Device, Hello, Invited
+from folkmoot.wire.partial import Leaf
+
+# A home is late as a whole, never half: its round ends before its parent's by a tenth of the time, within these limits (ms).
+MARGIN_LEAST, MARGIN_MOST = 250, 5_000
+# When a home is switched on, its devices appear one after another: the cloud hears of them together (ms).
+QUIET = 300
+
+History = tuple[str, list[tuple[int, Event]]]
+"""A machine's key and its events with their times."""
+Kept = Callable[[str, bytes], bytes | None]
+"""Gives the payload that an owner keeps under a sha256."""
+
+
+class Gateway:
+    """The program of a gateway, without its I/O (folkmoot.serve.driver.Node)."""
+
+    def __init__(self, above: Lower, below: Upper, cache: Cache, grace: int, births: Callable[[], int]) -> None:
+        """`grace`: ms from away to gone for the members below; `births`: gives the counter of the present connection above."""
+        self._above = above
+        self._below = below
+        self._cache = cache
+        self._grace = grace
+        self._births = births
+        self._dirty: int | None = None  # when to tell the cloud what has changed at home
+        self._batches: dict[str, Batch] = {}
+
+    @property
+    def wake(self) -> int | None:
+        """When to step although nothing has come."""
+        return min((at for at in (self._above.wake, self._below.wake, self._dirty) if at is not None), default=None)
+
+    def restore(
+        self, histories: Sequence[tuple[str, list[tuple[int, Event]]]], payload: Callable[[str, bytes], bytes | None]
+    ) -> None:
+        """Rebuilds what was under way from the journal; `payload(owner, sha256)` gives the answers that were kept."""
+        for key, history in histories:
+            if key.startswith(MEMBER):
+                self._above.restore(history)  # type: ignore[arg-type]
+        for key, history in histories:
+            if key.startswith(ROUND):
+                self._restore(key.removeprefix(ROUND), history, payload)
+
+    def step(self, inputs: Sequence[Input], now: int) -> Mapping[str, Batch]:
+        """Takes all that has come."""
+        up, down = Batch(now), Batch(now)
+        for source, event in inputs:
+            match source, event:
+                case "up", Arrived():
+                    self._above.receive(up, event.topic, event.payload)
+                    up.acks.append(event.token)
+                case "down", Arrived():
+                    self._hear(down, event)
+                case "up", Connected():
+                    self._above.limits(event.limits.max_packet)
+                    self._above.connected(up, self._births(), event.resumed)
+                case "down", Connected():
+                    self._below.connected(down, event.limits.max_packet)
+                case _:
+                    pass
+        self._above.tick(up)
+        self._below.tick(down)
+        self._turn(up, down)
+        if self._dirty is not None and self._dirty <= now:
+            self._introduce(up)
+        return {"up": up, "down": down}
+
+    def perform(self) -> None:
+        """A gateway's work is all in its machines."""
+
+    # What has changed.
+
+    def _hear(self, down: Batch, event: Arrived) -> None:
+        before = self._home()
+        self._below.receive(down, event.topic, event.payload)
+        down.acks.append(event.token)
+        if self._dirty is None and self._home() != before:
+            self._dirty = down.now + QUIET
+
+    def _home(self) -> tuple[Device, ...]:
+        """Gives the leaves below, as the hello lists them."""
+        found: list[Device] = []
+        for name, entry in sorted(self._below.roster.entries.items()):
+            hello = entry.hello
+            if hello is None:
+                continue
+            if hello.devices is not None:
+                found += hello.devices if entry.state == "up" else ()
+            else:
+                found.append(Device(name, entry.state, hello.examples, hello.software, hello.runtime, hello.memory, hello.data))
+        return tuple(found)
+
+    def _introduce(self, up: Batch) -> None:
+        self._dirty = None
+        devices = self._home()
+        hello: Hello = msgspec.structs.replace(
+            self._above.hello, devices=devices, examples=sum(one.examples for one in devices)
+        )
+        if hello != self._above.hello:
+            self._above.hello = hello
+            self._above.announce(up, self._births())
+
+    # From one end to the other.
+
+    def _turn(self, up: Batch, down: Batch) -> None:
+        """Begins and ends rounds until both ends agree."""
+        while True:
+            wanted, self._above.wanted = self._above.wanted, []
+            unwanted, self._above.unwanted = self._above.unwanted, []
+            closed = [open for open in self._below.rounds.values() if open.round.state == "closed"]
+            if not (wanted or unwanted or closed):
+                return
+            for item in unwanted:
+                if item.id.hex() in self._below.rounds:
+                    self._below.tell(down, item.id.hex(), round.Stopped("upper"))
+            for item in wanted:
+                self._begin(up, down, item)
+            for open in closed:
+                self._finish(up, down, open)
+
+    def _begin(self, up: Batch, down: Batch, item: member.Member) -> None:
+        """An Ask from above becomes a round below, unless it is one already."""
+        key = item.id.hex()
+        if key in self._below.rounds:
+            return
+        try:
+            sums, blobs, contract = self._numbers(item.ask)
+        except (PeerFault, StoreFault, UserFault) as fault:
+            self._above.tell(up, item, member.Failed("bad_program", str(fault)))
+            return
+        left = item.deadline - down.now
+        margin = min(max(left // 10, MARGIN_LEAST), MARGIN_MOST)
+        terms = round.Terms(
+            deadline=item.deadline - margin,
+            minimum=1,
+            goal=item.ask.goal,
+            grace=self._grace,
+            welcome=item.ask.each is None,
+        )
+        ask: Ask = msgspec.structs.replace(item.ask, each=None, goal=0)
+        members = self._invite(item.ask, contract)
+        self._below.open(down, round.Opened(key, ask, terms, members), sums, blobs)
+
+    def _numbers(self, ask: Ask) -> tuple[Sums, Mapping[bytes, bytes], str]:
+        """Gives what a round with this Ask needs: the sums, the blobs that members may pull, the name of the data contract."""
+        program = self._cache.read(ask.program)
+        manifest = bundle.program(program).manifest
+        return (
+            Sums(ask, manifest.layout),
+            {ask.program: program, ask.weights: self._cache.read(ask.weights)},
+            manifest.contract.name,
+        )
+
+    def _invite(self, ask: Ask, contract: str) -> tuple[round.Invitation, ...]:
+        """Gives who is asked: the leaves that the Ask names, each by way of the member that it is below; or all that can."""
+        ready = self._below.roster.ready()
+        if ask.each is None:
+            able = [name for name, hello in ready.items() if hello.devices is not None or hello.data == contract]
+            return tuple(round.Invitation(name, None if ready[name].devices is not None else (Invited(name),)) for name in able)
+        by_way: dict[str, list[Invited]] = {}
+        for leaf in ask.each:
+            by_way.setdefault(self._way(leaf.device), []).append(leaf)
+        return tuple(
+            round.Invitation(name, tuple(leaves), -(-ask.goal * len(leaves) // len(ask.each)), here=name in ready)
+            for name, leaves in sorted(by_way.items())
+        )
+
+    def _way(self, device: str) -> str:
+        """Gives the member below that leads to a leaf: itself, or the gateway that lists it."""
+        if device in self._below.roster.entries:
+            return device
+        for name, entry in self._below.roster.entries.items():
+            if entry.hello is not None and any(one.name == device for one in entry.hello.devices or ()):
+                return name
+        return device
+
+    def _finish(self, up: Batch, down: Batch, open: Open) -> None:
+        """A round below is over: its sums are the answer, unless nobody above wants it any more."""
+        item = self._above.members.get(bytes.fromhex(open.key))
+        if item is not None and item.state == "working":
+            assert isinstance(open.sums, Sums)
+            self._above.worked(up, item, partial.dump(with_fates(open.sums.partial(), open.round)))
+        self._below.forget(down, open.key)
+
+    def _restore(self, key: str, history: Any, payload: Kept) -> None:
+        """Rebuilds one round; one whose blobs are gone is left to be asked for again."""
+        item = self._above.members.get(bytes.fromhex(key))
+        if item is None or item.state != "working":
+            return
+        try:
+            sums, blobs, _ = self._numbers(item.ask)
+        except (PeerFault, StoreFault, UserFault):
+            return
+        self._below.restore(key, history, sums, blobs, lambda sha256: payload(ROUND + key, sha256))
+
+
+def with_fates(sums: partial.Partial, machine: round.Round) -> partial.Partial:
+    """Gives the partial with a word about every leaf that was asked and is not in it."""
+    told = {leaf.device for leaf in sums.leaves}
+    missing = [
+        Leaf(one.device, seat.fate)
+        for seat in machine.seats.values()
+        if seat.state != "taken"
+        for one in seat.each or ()
+        if one.device not in told
+    ]
+    leaves = tuple(sorted((*sums.leaves, *missing), key=lambda leaf: leaf.device))
+    return msgspec.structs.replace(sums, leaves=leaves)

@@ -1,0 +1,101 @@
+"""The one loop that drives a node: take what has come, decide, store, and only then do.
+
+All that waits in the inbox goes into one transaction. Where the store fails, nothing of the step is done and nothing is
+acknowledged: the driver ends with the StoreFault, the node is built anew from the store, and its peers say it again.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from folkmoot.clock import Mark, Timeline
+from folkmoot.hop.batch import Batch
+from folkmoot.serve.port import Port
+from folkmoot.store.ledger import Ledger
+
+Input = tuple[str, Any]
+"""Where something comes from (a hop's name, or `work`), and what it is."""
+
+
+class Node(Protocol):
+    """A tier's program without its I/O."""
+
+    @property
+    def wake(self) -> int | None:
+        """When to step although nothing has come, in ms of the timeline; None: never."""
+        ...
+
+    def step(self, inputs: Sequence[Input], now: int) -> Mapping[str, Batch]:
+        """Takes everything that has come; gives a batch per hop. Does nothing outward."""
+        ...
+
+    def perform(self) -> None:
+        """Begins and ends work that is done outside of the machines, once the step is stored."""
+        ...
+
+
+class Journal(Protocol):
+    """Where batches are stored."""
+
+    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
+        """Stores them and the time in one transaction; all or nothing. Raises StoreFault."""
+        ...
+
+
+class Local:
+    """The journal of a node that has its own file."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @property
+    def mark(self) -> Mark | None:
+        """The newest moment in the journal."""
+        now, wall = self._ledger.fact("now"), self._ledger.fact("wall")
+        return None if now is None or wall is None else Mark(int(now), int(wall))
+
+    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
+        """Stores what there is to store."""
+        if any(not batch.empty for batch in batches.values()):
+            self._ledger.commit(batches.values(), {"now": mark.now, "wall": mark.wall})
+
+
+class Driver:
+    """A node, driven on an event loop."""
+
+    def __init__(self, journal: Journal, timeline: Timeline) -> None:
+        self._journal = journal
+        self._timeline = timeline
+        self._inbox: list[Input] = []
+        self._here = asyncio.Event()
+        self._stopping = False
+
+    def post(self, source: str, event: Any) -> None:
+        """Puts something into the inbox; call it on the loop's thread."""
+        self._inbox.append((source, event))
+        self._here.set()
+
+    def stop(self) -> None:
+        """Ends `run` after the step that is under way."""
+        self._stopping = True
+        self._here.set()
+
+    async def run(self, node: Node, ports: Mapping[str, Port]) -> None:
+        """Steps until `stop`. Raises StoreFault where a step cannot be stored."""
+        while not self._stopping:
+            await self._wait(node.wake)
+            inputs, self._inbox = self._inbox, []
+            self._here.clear()
+            batches = node.step(inputs, self._timeline.now())
+            await self._journal.commit(batches, self._timeline.mark())
+            for hop, batch in batches.items():
+                ports[hop].perform(batch)
+            node.perform()
+
+    async def _wait(self, wake: int | None) -> None:
+        delay = None if wake is None else max(0, wake - self._timeline.now()) / 1000
+        try:
+            async with asyncio.timeout(delay):
+                await self._here.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,111 @@
+"""What leaves a node over one link: sealed when it leaves, in order, no more at once than the link takes."""
+
+from collections.abc import Hashable, Sequence
+
+from folkmoot.clock import Source
+from folkmoot.hop.batch import Send
+from folkmoot.ids import MakeId
+from folkmoot.link.face import Connected, Disconnected, Event, Failed, Last, Link, Published
+from folkmoot.wire import codec
+from folkmoot.wire.messages import Ask, Status, Telemetry
+from folkmoot.wire.topics import Tree
+
+# Messages that wait while there is no connection. More than a large home says at once; beyond it the oldest go, and the
+# protocol's timers bring back what mattered.
+WAITING = 20_000
+EXPIRY = 3_600  # s that a broker keeps a message without a deadline for somebody who is away
+
+
+class Outlet:
+    """The queue of one link. It keeps a message until the broker has it; that it arrives is the protocol's business."""
+
+    def __init__(self, link: Link, tree: Tree, me: str, *, upper: bool, boot: int, make_id: MakeId, wall: Source) -> None:
+        """`me` signs; `upper`: which end this is; `boot` and a sequence make messages tellable apart."""
+        self._link = link
+        self._tree = tree
+        self._me = me
+        self._upper = upper
+        self._boot = boot
+        self._sequence = 0
+        self._make_id = make_id
+        self._wall = wall
+        self._waiting: dict[Hashable, Send] = {}
+        self._flying: dict[int, Send] = {}
+        self.bytes = 0  # of payloads that were handed to the link
+        self.messages = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._flying)
+
+    def post(self, sends: Sequence[Send], now: int) -> None:
+        """Queues messages and hands over what the link takes. A newer message with the same key replaces one that waits."""
+        for send in sends:
+            self._waiting.pop(send.key, None)
+            self._waiting[send.key] = send
+        while len(self._waiting) > WAITING:
+            del self._waiting[next(iter(self._waiting))]
+        self._flush(now)
+
+    def hear(self, event: Event, now: int) -> Send | None:
+        """Takes what the link says; gives a message that the broker has refused for good."""
+        failed = None
+        match event:
+            case Published(key):
+                self._flying.pop(_number(key), None)
+            case Failed(key):
+                failed = self._flying.pop(_number(key), None)
+            case Disconnected(_, unsettled):
+                back = [send for key in unsettled if (send := self._flying.pop(_number(key), None)) is not None]
+                newer = self._waiting
+                self._waiting = {send.key: send for send in back} | newer
+            case Connected():
+                pass
+            case _:
+                return None
+        self._flush(now)
+        return failed
+
+    def last(self, send: Send, delay_s: int = 0) -> Last:
+        """Gives a message that does not wait here, for a will or a goodbye."""
+        return Last(self._topic(send), self._seal(send, None), send.retain, delay_s)
+
+    def _flush(self, now: int) -> None:
+        while self._waiting and self._link.free > 0:
+            key, send = next(iter(self._waiting.items()))
+            del self._waiting[key]
+            left = None if send.deadline is None else max(0, send.deadline - now)
+            if isinstance(send.body, Ask) and left == 0:
+                continue  # late before it left
+            payload = self._seal(send, left)
+            expiry = None if send.retain else EXPIRY if left is None else max(1, -(-left // 1000))
+            qos = 0 if isinstance(send.body, Telemetry) else 1
+            if not self._link.send(self._sequence, self._topic(send), payload, retain=send.retain, qos=qos, expiry_s=expiry):
+                self._waiting = {key: send} | self._waiting
+                return
+            self._flying[self._sequence] = send
+            self.bytes += len(payload)
+            self.messages += 1
+
+    def _seal(self, send: Send, remaining: int | None) -> bytes:
+        self._sequence += 1
+        envelope = codec.Envelope(
+            id=self._make_id(),
+            src=self._me,
+            dst=send.member if self._upper else (self._tree.upper or "cloud"),
+            body=send.body,
+            ask=send.ask,
+            remaining_ms=remaining,
+            ts_ms=max(0, self._wall()),
+            fresh=(self._boot, self._sequence),
+        )
+        return codec.seal(envelope)
+
+    def _topic(self, send: Send) -> str:
+        if self._upper and isinstance(send.body, Status):
+            return self._tree.upper_status
+        return self._tree.topic(send.member, type(send.body), send.shard)
+
+
+def _number(key: Hashable) -> int:
+    assert isinstance(key, int)
+    return key

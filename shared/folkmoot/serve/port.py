@@ -1,0 +1,82 @@
+"""One hop of a node on the wire: its link, what leaves over it, and the counter of its births."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from folkmoot.clock import Timeline
+from folkmoot.hop.batch import Batch, Fault, Send
+from folkmoot.link.face import Arrived, Connected, Event, Last, Link
+from folkmoot.serve.outlet import Outlet
+from folkmoot.store.ledger import Ledger
+from folkmoot.wire.messages import Status
+
+log = logging.getLogger(__name__)
+
+FAULTS = 1_000  # kinds of fault that are remembered as logged; a sender that has more of them is heard of by their number
+
+
+class Births:
+    """Counts the connections of one hop, durably and before each: a will of an earlier one can be told from the last birth."""
+
+    def __init__(self, ledger: Ledger, hop: str) -> None:
+        self._ledger = ledger
+        self._name = f"birth/{hop}"
+        self.current = int(ledger.fact(self._name, 0))
+
+    def next(self) -> int:
+        """Gives the counter of the connection that is about to be made."""
+        self.current = self._ledger.count(self._name)
+        return self.current
+
+
+class Port:
+    """Joins a node to a link: what arrives goes to the node, what a stored batch says goes out."""
+
+    def __init__(self, hop: str, post: Callable[[str, Any], None], timeline: Timeline) -> None:
+        """`post(hop, event)` puts an event into the node's inbox."""
+        self.hop = hop
+        self._post = post
+        self._timeline = timeline
+        self._faults: set[tuple[str, str]] = set()
+        self.faults = 0
+        self.link: Link
+        self.outlet: Outlet
+
+    def attach(self, link: Link, outlet: Outlet) -> None:
+        """Takes the link and its queue; the link needs our sink before it can be made."""
+        self.link, self.outlet = link, outlet
+
+    def hear(self, event: Event) -> None:
+        """Takes what the link says: the link's sink."""
+        failed = self.outlet.hear(event, self._timeline.now())
+        if failed is not None:
+            log.warning("the broker refused a message", extra={"hop": self.hop, "kind": type(failed.body).__name__})
+        if isinstance(event, Arrived | Connected):
+            self._post(self.hop, event)
+
+    def perform(self, batch: Batch) -> None:
+        """Does what a stored batch says."""
+        self.outlet.post(batch.sends, self._timeline.now())
+        for token in batch.acks:
+            self.link.ack(token)
+        for fault in batch.faults:
+            self._log(fault)
+
+    def will(self, member: str, birth: int, delay_s: int) -> Last:
+        """Gives what the broker says for us when it has lost us."""
+        return self.outlet.last(Send(member, Status(state="down", birth=birth), retain=True), delay_s)
+
+    def goodbye(self, member: str, birth: int) -> Last:
+        """Gives what we say before we go on purpose."""
+        return self.outlet.last(Send(member, Status(state="down", birth=birth, bye=True), retain=True))
+
+    def _log(self, fault: Fault) -> None:
+        self.faults += 1
+        kind = (fault.member, fault.reason)
+        if kind not in self._faults and len(self._faults) < FAULTS:
+            self._faults.add(kind)
+            log.warning(
+                "message refused",
+                extra={"hop": self.hop, "member": fault.member, "reason": fault.reason, "detail": fault.detail},
+            )

@@ -1,0 +1,54 @@
+"""The numeric side of one open round (folkmoot.hop.ports.Sums): judges whole answers, and adds up what has been taken."""
+
+from collections.abc import Collection
+
+import msgspec
+
+from folkmoot import plugins
+from folkmoot.hop.ports import Judgement
+from folkmoot.parts import Fold
+from folkmoot.screen import Rejected
+from folkmoot.serve.admission import Admission
+from folkmoot.strategy import Strategy
+from folkmoot.wire import codec
+from folkmoot.wire.layout import Layout
+from folkmoot.wire.messages import Answer, Ask
+from folkmoot.wire.partial import Partial
+
+LEAVES = 1_000  # that a limit counts on where the Ask does not name them
+
+
+class Sums:
+    """What one upper end adds up for one Ask."""
+
+    def __init__(self, ask: Ask, layout: Layout) -> None:
+        """Loads the Ask's strategy and screens by name. Raises UserFault where this node does not have one of them."""
+        self._strategy: Strategy = plugins.load("strategies", ask.strategy, ask.options)
+        self._admission = Admission(ask, layout, LEAVES)
+        self._fold = Fold(self._admission.sizes, ask.scale, ask.total)
+        self.limit = self._admission.limit
+
+    def judge(self, member: str, answer: Answer, data: bytes, below: Collection[str] | None) -> Judgement:
+        """Screens one whole answer; changes nothing."""
+        verdict = self._admission.judge(member, answer, data, below)
+        if isinstance(verdict, Rejected):
+            return Judgement(rejection=verdict.reason, detail=verdict.detail)
+        return Judgement(leaves=verdict.partial.merged, content=self._weigh(verdict.partial))
+
+    def add(self, member: str, content: Partial) -> None:
+        """Adds what `judge` gave."""
+        self._fold.add(content)
+
+    def partial(self) -> Partial:
+        """Gives the sums."""
+        return self._fold.partial()
+
+    def _weigh(self, partial: Partial) -> Partial:
+        """An update says how many examples it is of; what that weighs is the strategy's to say, where it first merges."""
+        groups = {
+            name: msgspec.structs.replace(group, weight=self._strategy.weigh(group.weight))
+            if group.tag == codec.FLOAT32
+            else group
+            for name, group in partial.groups.items()
+        }
+        return msgspec.structs.replace(partial, groups=groups)
