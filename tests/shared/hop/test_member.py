@@ -1,0 +1,116 @@
+"""The lower end of one Ask."""
+
+import pytest
+
+from folkmoot.errors import MisuseFault
+from folkmoot.hop.member import (
+    AskAgain,
+    Asked,
+    Cancelled,
+    Failed,
+    Forget,
+    Member,
+    Offer,
+    Receipted,
+    Reconnected,
+    Reply,
+    SendPieces,
+    StopWork,
+    Woke,
+    Work,
+    Worked,
+)
+from tests.kit.asks import ask
+
+ASKED = Asked(b"1" * 16, ask(), 10_000)
+WORKED = Worked(b"a" * 32, 100)
+
+
+def offering() -> Member:
+    """Gives a member that has an answer under way since time 5."""
+    item = Member()
+    item.handle(ASKED, 0)
+    item.handle(WORKED, 5)
+    return item
+
+
+def test_an_ask_is_acknowledged_and_worked_on() -> None:
+    assert Member().handle(ASKED, 0) == [Reply(), Work()]
+
+
+def test_the_answer_is_offered_until_there_is_a_receipt() -> None:
+    item = offering()
+    assert item.wake == 30_005
+    assert item.handle(Woke(), 30_005) == [Offer(1)]
+    assert item.wake == 30_005 + 60_000
+    assert item.handle(Receipted("ok"), 30_100) == [Forget("ok")]
+    assert item.wake is None
+
+
+@pytest.mark.parametrize("status", ["ok", "dup", "late", "bad"])
+def test_every_final_receipt_ends_it(status: str) -> None:
+    item = offering()
+    item.handle(Receipted(status, "why"), 6)  # type: ignore[arg-type]
+    assert (item.state, item.fate) == ("done", f"{status}:why")
+
+
+def test_need_sends_the_missing_pieces_and_waits_on() -> None:
+    item = offering()
+    assert item.handle(Receipted("need", have=b"\x01"), 6) == [SendPieces(b"\x01")]
+    assert item.state == "offering"
+
+
+def test_work_that_fails_is_refused() -> None:
+    item = Member()
+    item.handle(ASKED, 0)
+    assert item.handle(Failed("no_examples"), 1) == [Reply("no_examples"), Forget("refused:no_examples")]
+
+
+def test_a_cancelled_ask_stops_the_work() -> None:
+    item = Member()
+    item.handle(ASKED, 0)
+    assert item.handle(Cancelled("goal"), 1) == [StopWork("goal"), Forget("cancelled:goal")]
+
+
+def test_work_past_the_deadline_is_given_up() -> None:
+    item = Member()
+    item.handle(ASKED, 0)
+    assert item.wake == 10_000
+    assert item.handle(Woke(), 10_000)[0] == StopWork("deadline")
+
+
+def test_an_ask_that_comes_again_is_worked_on_once_and_offered_again_when_done() -> None:
+    item = Member()
+    item.handle(ASKED, 0)
+    assert item.handle(ASKED, 1) == [Reply(), Work()]  # Work is idempotent: the node knows what it is doing
+    item.handle(WORKED, 2)
+    assert item.handle(ASKED, 3) == [Offer(1)]
+
+
+def test_an_ask_that_crosses_the_receipt_is_of_no_use() -> None:
+    item = offering()
+    item.handle(Receipted("ok"), 6)
+    assert item.handle(ASKED, 7) == []
+
+
+def test_an_ask_after_a_refusal_is_a_new_chance() -> None:
+    item = Member()
+    item.handle(ASKED, 0)
+    item.handle(Failed("not_ready"), 1)
+    assert item.handle(ASKED, 2) == [Reply(), Work()]
+
+
+def test_after_a_reboot_work_is_asked_for_again_and_answers_are_offered_again() -> None:
+    working = Member()
+    working.handle(ASKED, 0)
+    assert working.resume(1) == [AskAgain()]
+    assert offering().resume(6) == [Offer(1)]
+
+
+def test_a_session_that_the_broker_forgot_is_taken_up() -> None:
+    assert offering().handle(Reconnected(), 6) == [Offer(1)]
+
+
+def test_a_receipt_before_any_ask_is_our_own_bug() -> None:
+    with pytest.raises(MisuseFault):
+        Member().handle(Receipted("ok"), 0)
