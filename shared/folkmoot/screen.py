@@ -14,10 +14,10 @@ from folkmoot.wire.partial import Group
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The answer must not merge. `reason` is a word of the protocol's vocabulary."""
+    """The answer must not merge. `reason` is a word of the protocol's vocabulary (folkmoot.wire.reasons)."""
 
     reason: str
-    detail: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,11 @@ class Candidate:
 
     groups: Mapping[str, Group]
     arrays: Mapping[str, Any]  # group name to its flat numpy array, a view of the payload
+    extremes: Mapping[str, tuple[float, float]]  # group name to least and greatest element; both NaN where one element is
+    sizes: Mapping[str, int]  # group name to number of elements, of the groups that belong into an answer to this Ask
+    metrics: Mapping[str, int]
     leaves: int  # merged devices
+    device: bool  # the sender is a device, whose update is still to be lifted; otherwise its groups are sums
 
 
 class Screen(Protocol):

@@ -19,6 +19,8 @@ MAP = 64  # entries
 # Typed arrays of RFC 8746 (little-endian): float32, and signed integers of 8, 16, 32 and 64 bits.
 FLOAT32, INT8, INT16, INT32, INT64 = 85, 72, 77, 78, 79
 ARRAYS = range(64, 88)  # all that RFC 8746 defines: which of them a payload may use is said where it is read
+LONG = 4_096  # bytes beyond which `parse` can leave a byte string where it is
+APART = 0x464D  # tag that stands for such a string while cbor2 builds the rest; `scan` lets none in
 _SIMPLE = frozenset((20, 21, 22, 25, 26, 27))  # false, true, null, and floats of 16, 32 and 64 bits
 
 T = TypeVar("T")
@@ -49,53 +51,55 @@ class _Head(msgspec.Struct, frozen=True):
     remaining_ms: Count | None
 
 
-def scan(data: bytes | memoryview, depth: int = DEPTH, entries: int = MAP) -> None:
+def scan(data: bytes | memoryview, depth: int = DEPTH, entries: int = MAP) -> list[tuple[int, int, int]]:
     """Checks that `data` is exactly one sound item: lengths that fit, at most `depth` levels, `entries` a map, keys in order.
 
-    Raises PeerFault("malformed") otherwise. Costs a step an item; the contents of strings are not touched.
+    Gives where its long byte strings lie (more than LONG bytes): start of the head, start of the content, end. Raises
+    PeerFault("malformed"). Costs a step an item; the contents of strings are not touched.
     """
-    end = len(data)
-    at = 0
-    left = [1]  # items still to come at each level
-    keys: list[bytes | None] = [None]  # the last key at each level; None where the level is no map
-    while left:
-        if left[-1] == 0:
-            left.pop()
-            keys.pop()
+    long: list[tuple[int, int, int]] = []
+    end, at = len(data), 0
+    left, last = 1, None  # items still to come at this level, and, in a map, its last key
+    around: list[tuple[int, bytes | None]] = []  # the same of the levels around it
+    while left or around:
+        if not left:
+            left, last = around.pop()
             continue
         start = at
         major, value, at = _head(data, at)
-        last = keys[-1]
-        naming = last is not None and left[-1] % 2 == 0
-        left[-1] -= 1
-        if major in (2, 3):
-            if value > end - at:
-                raise PeerFault("malformed", f"a string of {value} bytes where {end - at} are left")
+        naming = last is not None and not left & 1
+        left -= 1
+        if major == 2 or major == 3:
             at += value
-        elif major in (4, 5, 6):
-            items = _items(major, value, entries)
-            if items > end - at:
-                raise PeerFault("malformed", f"{items} items where {end - at} bytes are left")
-            left.append(items)
-            keys.append(b"" if major == 5 else None)
-            if len(left) > depth + 1:
-                raise PeerFault("malformed", f"nested deeper than {depth}")
+            if at > end:
+                raise PeerFault("malformed", f"a string of {value} bytes where {end - at + value} are left")
+            if value > LONG and major == 2:
+                long.append((start, at - value, at))
         if naming:
             key = bytes(data[start:at])
             if major not in (0, 3) or (last is not None and key <= last):
                 raise PeerFault("malformed", "the keys of a map are numbers and text, in order, none of them twice")
-            keys[-1] = key
+            last = key
+        elif 4 <= major <= 6:
+            around.append((left, last))
+            left, last = _items(major, value, entries), b"" if major == 5 else None
+            if left > end - at:
+                raise PeerFault("malformed", f"{left} items where {end - at} bytes are left")
+            if len(around) > depth:
+                raise PeerFault("malformed", f"nested deeper than {depth}")
     if at != end:
         raise PeerFault("malformed", f"{end - at} bytes behind the item")
+    return long
 
 
 def _head(data: bytes | memoryview, at: int) -> tuple[int, int, int]:
     """Gives the major type of the item at `at`, its value, and where its head ends (RFC 8949, section 3)."""
     if at >= len(data):
         raise PeerFault("malformed", "ends in the middle of an item")
-    major, info = data[at] >> 5, data[at] & 31
+    head = data[at]
+    major, info = head >> 5, head & 31
     at += 1
-    if major == 7 and info not in _SIMPLE:
+    if head >= 0xE0 and info not in _SIMPLE:
         raise PeerFault("malformed", f"simple value {info} is not in the protocol")
     if info < 24:
         return major, info, at
@@ -137,18 +141,34 @@ def load(data: bytes | memoryview, kind: type[T], *, limit: int, entries: int = 
     return convert(parse(data, limit=limit, entries=entries), kind)
 
 
-def parse(data: bytes | memoryview, *, limit: int, entries: int = MAP) -> Any:
+def parse(data: bytes | memoryview, *, limit: int, entries: int = MAP, apart: list[memoryview] | None = None) -> Any:
     """Gives the plain value that `data` encodes (maps, lists, text, bytes, numbers, tags of typed arrays).
 
-    Raises PeerFault as `load` does.
+    With `apart`, byte strings of more than LONG bytes are not copied: they are appended to it as views of `data`, and in the
+    value stands CBORTag(APART, index). Raises PeerFault as `load` does.
     """
     if len(data) > limit:
         raise PeerFault("oversized", f"{len(data)} bytes; {limit} are allowed")
-    scan(data, entries=entries)
+    long = scan(data, entries=entries)
+    if apart is not None:
+        data = _set_apart(data, long, apart)
     try:
         return cbor2.loads(data)
     except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError) as error:
         raise PeerFault("malformed", str(error)) from None
+
+
+def _set_apart(data: bytes | memoryview, long: list[tuple[int, int, int]], apart: list[memoryview]) -> bytes:
+    """Gives `data` without its long byte strings, each a tag with its index in `apart`."""
+    whole, at = memoryview(data), 0
+    lean = bytearray()
+    for start, content, end in long:
+        lean += whole[at:start]
+        lean += cbor2.dumps(cbor2.CBORTag(APART, len(apart)))
+        apart.append(whole[content:end])
+        at = end
+    lean += whole[at:]
+    return bytes(lean)
 
 
 def convert(value: Any, kind: type[T]) -> T:

@@ -24,7 +24,7 @@ class Group(msgspec.Struct, frozen=True):
 
     weight: int
     tag: int  # FLOAT32: a delta, still to be lifted; INT*: a sum that is lifted
-    data: bytes  # little-endian
+    data: bytes | memoryview  # little-endian
 
     @property
     def size(self) -> int:
@@ -63,7 +63,7 @@ def dump(partial: Partial) -> bytes:
     """Gives the payload's bytes: the same partial always gives the same bytes."""
     return cbor2.dumps(
         {
-            "groups": {name: [group.weight, cbor2.CBORTag(group.tag, group.data)] for name, group in partial.groups.items()},
+            "groups": {name: [it.weight, cbor2.CBORTag(it.tag, bytes(it.data))] for name, it in partial.groups.items()},
             "leaves": [[leaf.device, leaf.fate, leaf.note] for leaf in partial.leaves],
             "metrics": dict(partial.metrics),
         },
@@ -72,27 +72,31 @@ def dump(partial: Partial) -> bytes:
 
 
 def load(data: bytes | memoryview, *, limit: int) -> Partial:
-    """Gives the partial that `data` encodes.
+    """Gives the partial that `data` encodes; large groups are views of it, not copies.
 
     Raises PeerFault: "oversized", "malformed", "bad_weight", "dtype", or "duplicate_leaf" where a device stands in it twice.
     """
-    form = codec.load(data, _Form, limit=limit)
+    apart: list[memoryview] = []
+    form = codec.convert(codec.parse(data, limit=limit, apart=apart), _Form)
     names = [leaf.device for leaf in form.leaves]
     if names != sorted(names):
         raise PeerFault("malformed", "leaves must be sorted by device")
     if len(set(names)) != len(names):
         raise PeerFault("duplicate_leaf", "a device stands in one partial twice")
-    groups = {name: _group(name, weight, array) for name, (weight, array) in form.groups.items()}
+    groups = {name: _group(name, weight, array, apart) for name, (weight, array) in form.groups.items()}
     return Partial(groups=groups, leaves=form.leaves, metrics=dict(form.metrics))
 
 
-def _group(name: str, weight: object, array: object) -> Group:
+def _group(name: str, weight: object, array: object, apart: list[memoryview]) -> Group:
     if type(weight) is not int:
         raise PeerFault("bad_weight", f"group {name} weighs {weight!r}; a weight is a whole number")
-    if not isinstance(array, cbor2.CBORTag) or not isinstance(array.value, bytes):
+    content = array.value if isinstance(array, cbor2.CBORTag) else None
+    if isinstance(content, cbor2.CBORTag) and content.tag == codec.APART:
+        content = apart[content.value]
+    if not isinstance(array, cbor2.CBORTag) or not isinstance(content, bytes | memoryview):
         raise PeerFault("malformed", f"group {name} is no typed array")
     if array.tag not in WIDTHS:
         raise PeerFault("dtype", f"group {name} has tag {array.tag}; a group is float32 or signed integers, little-endian")
-    if len(array.value) % WIDTHS[array.tag]:
-        raise PeerFault("malformed", f"group {name} has {len(array.value)} bytes, no whole number of elements")
-    return Group(weight=weight, tag=array.tag, data=array.value)
+    if len(content) % WIDTHS[array.tag]:
+        raise PeerFault("malformed", f"group {name} has {len(content)} bytes, no whole number of elements")
+    return Group(weight=weight, tag=array.tag, data=content)
