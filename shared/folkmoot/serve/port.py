@@ -1,12 +1,13 @@
 """One hop of a node on the wire: its link, what leaves over it, and the counter of its births."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from folkmoot.clock import Timeline
 from folkmoot.hop.batch import Batch, Fault, Send
-from folkmoot.link.face import Arrived, Connected, Event, Last, Link
+from folkmoot.link.face import Arrived, Connected, Event, Last, Link, Stopped
 from folkmoot.serve.outlet import Outlet
 from folkmoot.store.ledger import Ledger
 from folkmoot.wire.messages import Status
@@ -42,6 +43,8 @@ class Port:
         self.faults = 0
         self.link: Link
         self.outlet: Outlet
+        self.farewell: Callable[[], Last | None] = lambda: None
+        self._gone = asyncio.Event()
 
     def attach(self, link: Link, outlet: Outlet) -> None:
         """Takes the link and its queue; the link needs our sink before it can be made."""
@@ -54,6 +57,13 @@ class Port:
             log.warning("the broker refused a message", extra={"hop": self.hop, "kind": type(failed.body).__name__})
         if isinstance(event, Arrived | Connected):
             self._post(self.hop, event)
+        elif isinstance(event, Stopped):
+            self._gone.set()
+
+    async def leave(self) -> None:
+        """Says goodbye, and waits until the link is down."""
+        self.link.stop(self.farewell())
+        await self._gone.wait()
 
     def perform(self, batch: Batch) -> None:
         """Does what a stored batch says."""

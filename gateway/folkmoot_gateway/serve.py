@@ -1,0 +1,31 @@
+"""Puts a gateway's program on its two links."""
+
+import asyncio
+
+from folkmoot import __version__
+from folkmoot.hop.lower import Lower
+from folkmoot.hop.upper import Upper
+from folkmoot.serve.station import HOME, INLINE, UPLINK, Station
+from folkmoot.wire.messages import Hello
+from folkmoot.wire.topics import Tree
+from folkmoot_gateway.node import Gateway
+from folkmoot_gateway.settings import Settings
+
+# Partials are integers, up to twice as wide as the float32 of updates, and the uplink's broker is configured by us (ms, bytes).
+INLINE_UP = 2 * INLINE
+GRACE = 1_500  # ms from away to gone for each second of keepalive: by then the broker would have heard from a member twice
+
+
+async def serve(settings: Settings, until: asyncio.Event) -> None:
+    """Runs a gateway until `until` is set. Raises StoreFault where its folder does not do."""
+    station = Station(settings.folder)
+    cloud, home = Tree(settings.namespace, settings.above), Tree(settings.namespace, settings.id)
+    above = Lower(cloud, settings.id, station.cache, station.spool, station.ledger, INLINE_UP)
+    above.hello = Hello(software=f"folkmoot {__version__}", devices=())
+    below = Upper(home, settings.id, station.spool, INLINE)
+    below.software = above.hello.software
+    births = station.join("up", settings.cloud, cloud, settings.id, upper=False, traffic=UPLINK)
+    station.join("down", settings.home, home, settings.id, upper=True, traffic=HOME)
+    node = Gateway(above, below, station.cache, settings.home.keepalive_seconds * GRACE, lambda: births.current)
+    node.restore(list(station.ledger.histories()), station.ledger.payload)
+    await station.run(node, until)

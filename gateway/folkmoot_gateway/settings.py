@@ -1,0 +1,31 @@
+"""What a gateway's settings file says: gateway.toml, and FOLKMOOT_GATEWAY_* in the environment."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from folkmoot.ids import NAME
+from folkmoot.link.settings import Broker
+
+PREFIX = "FOLKMOOT_GATEWAY"
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is said, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    json: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One gateway."""
+
+    id: Annotated[str, Meta(pattern=NAME)]  # global, never reused
+    folder: Path = Path("/var/lib/folkmoot-gateway")  # journal, kept answers, cached models
+    namespace: Annotated[str, Meta(pattern=NAME)] = "fl"  # first level of every topic: one a tenant
+    home: Broker = Broker()  # towards the devices
+    cloud: Broker = Broker(keepalive_seconds=30)  # towards the cloud, or a gateway above
+    above: str = ""  # id of the gateway above, where there is one: then `cloud` is that gateway's broker
+    log: Log = Log()
