@@ -1,0 +1,225 @@
+"""A link over MQTT: it dials, speaks the newest dialect that the broker knows, and dials again whenever it is lost."""
+
+import asyncio
+import logging
+import ssl
+import time
+from dataclasses import replace
+
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from folkmoot.errors import UserFault
+from folkmoot.link.backoff import Backoff
+from folkmoot.link.connection import Connection, Granted, Turned
+from folkmoot.link.dialect import Dialect
+from folkmoot.link.endpoint import Endpoint
+from folkmoot.link.face import (
+    Connected,
+    Disconnected,
+    Event,
+    Failed,
+    Key,
+    Last,
+    Published,
+    Session,
+    Sink,
+    Stopped,
+    Token,
+    Unreachable,
+)
+from folkmoot.log import Outage
+
+# Name, TCP, TLS and CONNACK together. A TLS handshake on a small board takes seconds, a broker under a returning fleet more.
+ATTEMPT_TIMEOUT = 30.0  # seconds
+# For the acknowledgement of the last word: a stopping service is killed after 10 s by Docker, after 90 s by systemd.
+GOODBYE_TIMEOUT = 3.0  # seconds
+
+log = logging.getLogger("folkmoot.link")
+
+
+_GOODBYE = object()  # the key of the last word
+
+
+class MqttLink:
+    """A link (folkmoot.link.face.Link) over MQTT 5, or 3.1.1 where the broker knows no 5.
+
+    Everything happens on the event loop that `start` was called on; there is no thread.
+    """
+
+    def __init__(self, endpoint: Endpoint, session: Session, sink: Sink, backoff: Backoff) -> None:
+        """`sink` gets the events. It only puts them in a queue; if it raises, that is logged and the event is lost."""
+        self._endpoint = endpoint
+        self._session = session
+        self._sink = sink
+        self._backoff = backoff
+        self._task: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None  # the one that the broker has taken
+        self._number = 0  # of connections so far
+        self._dialect = Dialect()
+        self._subscribed = False  # by this process, in the session that the broker has now
+        self._goodbye: Last | None = None
+        self._stopping = False
+        self._outage = Outage()
+
+    def start(self) -> None:
+        """Connects, and connects again whenever the connection is lost, until `stop`."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {self._session.client}")
+
+    @property
+    def free(self) -> int:
+        """How many messages `send` would take now."""
+        return self._connection.free if self._connection and not self._stopping else 0
+
+    def send(
+        self, key: Key, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1, expiry_s: int | None = None
+    ) -> bool:
+        """Takes a message unless `free` is 0, and says so."""
+        if self._connection is None or not self.free:
+            return False
+        self._connection.publish(key, topic, payload, retain=retain, qos=qos, expiry_s=expiry_s)
+        return True
+
+    def ack(self, token: Token) -> None:
+        """Acknowledges an arrived message of the present connection."""
+        if self._connection and isinstance(token, tuple) and token[0] == self._number:
+            self._connection.ack(token[1])
+
+    def stop(self, goodbye: Last | None = None) -> None:
+        """Publishes `goodbye` where there is a connection, disconnects, and ends with Stopped."""
+        if self._stopping or self._task is None:
+            return
+        self._stopping = True
+        if self._connection is None:
+            self._task.cancel()
+            return
+        self._task.get_loop().call_later(GOODBYE_TIMEOUT, self._connection.drop, "no answer to the last word")
+        if goodbye is None:
+            self._connection.disconnect()
+        self._goodbye = goodbye
+        self._part()
+
+    async def stopped(self) -> None:
+        """Waits until Stopped was given."""
+        if self._task:
+            await asyncio.wait([self._task])
+
+    # ---- one connection after another
+
+    async def _run(self) -> None:
+        try:
+            while not self._stopping:
+                met = await self._visit()
+                lived, lasting = (0.0, met.lasting) if isinstance(met, Turned) else (met, False)
+                if not self._stopping:
+                    await asyncio.sleep(self._backoff.after(lived, lasting=lasting))
+        except asyncio.CancelledError:
+            if not self._stopping:  # not by us
+                raise
+        finally:
+            self._emit(Stopped())
+
+    async def _visit(self) -> Turned | float:
+        """One connection, from dialling to its end; gives the seconds that it lasted, or why none came about."""
+        while True:
+            version = self._dialect.pick(time.monotonic())
+            met = await self._speak(version)
+            if not isinstance(met, Turned):
+                return met
+            if self._dialect.turned(version, time.monotonic(), met.code, met.silent):
+                continue
+            if self._outage.begins():
+                log.warning("broker unreachable", extra={**self._who, "reason": str(met)})
+            self._emit(Unreachable(str(met), met.lasting))
+            return met
+
+    async def _speak(self, version: MQTTProtocolVersion) -> Turned | float:
+        """As `_visit`, in one dialect."""
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT):
+                connection = await self._open(version)
+        except Turned as turned:
+            return turned
+        except TimeoutError:
+            return Turned(f"no answer within {ATTEMPT_TIMEOUT:g} s")
+        except (OSError, UserFault) as error:
+            return Turned(str(error), lasting=isinstance(error, UserFault | ssl.SSLCertVerificationError))
+        except Exception as error:  # ours or a will's maker's; whatever it is, the next attempt may do
+            log.exception("cannot connect", extra=self._who)
+            return Turned(repr(error))
+        start = time.monotonic()
+        try:
+            reason = await connection.closed
+        finally:
+            connection.drop("stopped")
+        self._lose(connection, reason)
+        return time.monotonic() - start
+
+    async def _open(self, version: MQTTProtocolVersion) -> Connection:
+        """Gives a connection that the broker has taken. Raises Turned, OSError and UserFault."""
+        sock = await self._endpoint.dial()
+        self._number += 1
+        try:
+            connection = Connection(
+                sock, self._endpoint, self._session, version, number=self._number, taken=self._take, sink=self._hear
+            )
+        except BaseException:
+            sock.close()
+            raise
+        patience = self._dialect.patience(version, ATTEMPT_TIMEOUT)
+        why = f"no answer to CONNECT within {patience:g} s"
+        hurry = asyncio.get_running_loop().call_later(patience, connection.drop, why)
+        try:
+            await connection.opened
+        except BaseException:
+            connection.drop("stopped")
+            raise
+        finally:
+            hurry.cancel()
+        return connection
+
+    @property
+    def _who(self) -> dict[str, object]:
+        return {"broker": str(self._endpoint), "client": self._session.client}
+
+    # ---- what the connection says
+
+    def _take(self, connection: Connection, granted: Granted) -> None:
+        self._connection = connection
+        self._dialect.taken(connection.version)
+        # paho 2.1 does not obey a broker that wants a shorter keepalive: the connection after this one asks for it.
+        self._session = replace(self._session, keepalive_s=min(self._session.keepalive_s, granted.keepalive_s))
+        if not granted.resumed:
+            self._subscribed = False
+        if not self._subscribed and self._session.filters:
+            connection.subscribe(self._session.filters)
+        log.info("broker back" if self._outage.ends() else "broker connected", extra={**self._who, "resumed": granted.resumed})
+        self._emit(Connected(granted.resumed, granted.limits))
+
+    def _lose(self, connection: Connection, reason: str) -> None:
+        self._connection = None
+        self._subscribed = self._subscribed or connection.subscribed
+        if not self._stopping and self._outage.begins():
+            log.warning("broker lost", extra={**self._who, "reason": reason})
+        self._emit(Disconnected(reason, tuple(key for key in connection.unsettled if key is not _GOODBYE)))
+
+    def _hear(self, event: Event) -> None:
+        if not isinstance(event, Published | Failed):
+            self._emit(event)
+        elif event.key is not _GOODBYE:
+            self._emit(event)
+            self._part()
+        elif self._connection:
+            self._connection.disconnect()
+
+    def _part(self) -> None:
+        """Sends the last word, where there is one, as soon as the window has room for it."""
+        if self._goodbye and self._connection and self._connection.free:
+            last, self._goodbye = self._goodbye, None
+            self._connection.publish(_GOODBYE, last.topic, last.payload, retain=last.retain, qos=1, expiry_s=None)
+
+    def _emit(self, event: Event) -> None:
+        try:
+            self._sink(event)
+        except Exception:
+            log.exception("an event was lost", extra={**self._who, "what": type(event).__name__})
