@@ -202,7 +202,8 @@ class Gateway:
         item = self._above.members.get(bytes.fromhex(open.key))
         if item is not None and item.state == "working":
             assert isinstance(open.sums, Sums)
-            self._above.worked(up, item, partial.dump(with_fates(open.sums.partial(), open.round)))
+            sums = with_traffic(with_fates(open.sums.partial(), open.round), open)
+            self._above.worked(up, item, partial.dump(sums))
         self._below.forget(down, open.key)
 
     def _restore(self, key: str, history: Any, payload: Kept) -> None:
@@ -229,3 +230,12 @@ def with_fates(sums: partial.Partial, machine: round.Round) -> partial.Partial:
     ]
     leaves = tuple(sorted((*sums.leaves, *missing), key=lambda leaf: leaf.device))
     return msgspec.structs.replace(sums, leaves=leaves)
+
+
+def with_traffic(sums: partial.Partial, open: Open) -> partial.Partial:
+    """Gives the partial with the bytes that this hop has cost added to those below it."""
+    up, down = (sum(column) for column in zip((0, 0), *open.traffic.values(), strict=True))
+    metrics = dict(sums.metrics)
+    metrics["bytes_up"] = metrics.get("bytes_up", 0) + up
+    metrics["bytes_down"] = metrics.get("bytes_down", 0) + down
+    return msgspec.structs.replace(sums, metrics=metrics)

@@ -198,6 +198,7 @@ class Round:
     def __init__(self) -> None:
         self.state: Literal["new", "open", "closed"] = "new"
         self.opened: Opened
+        self.began = 0  # ms of the timeline
         self.seats: dict[str, Seat] = {}
         self.closed: Closed | None = None
         self._leaves: dict[str, str] = {}  # device to the member whose answer holds it
@@ -243,7 +244,7 @@ class Round:
     # The round's own moves.
 
     def _open(self, event: Opened, now: int) -> list[Effect]:
-        self.opened = event
+        self.opened, self.began = event, now
         self.state = "open"
         effects: list[Effect] = []
         for invitation in event.members:

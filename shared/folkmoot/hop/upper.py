@@ -5,7 +5,7 @@ the `Sums` that its maker is handed, pieces of large answers go into the `Spool`
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -49,6 +49,14 @@ class Open:
     sums: Sums
     blobs: Mapping[bytes, bytes]  # by sha256: what members may pull
     shard: str
+    # For the record alone, hence not journalled: bytes up and down, and ms from the first Ask to the answer, by member.
+    traffic: dict[str, tuple[int, int]] = field(default_factory=dict)
+    answered_ms: dict[str, int] = field(default_factory=dict)
+
+    def count(self, member: str, up: int = 0, down: int = 0) -> None:
+        """Counts bytes of messages that are about this round."""
+        before = self.traffic.get(member, (0, 0))
+        self.traffic[member] = (before[0] + up, before[1] + down)
 
 
 class Upper:
@@ -65,7 +73,7 @@ class Upper:
         self._inline = inline
         self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
         self._coming: dict[tuple[str, bytes], Answer] = {}  # member and payload digest to the manifest
-        self._restored = False
+        self._restored: list[Open] = []
         self._damaged: dict[tuple[str, bytes], int] = {}  # the same, to how often it came damaged
 
     @property
@@ -78,10 +86,19 @@ class Upper:
         self._inline = min(self._inline, max(max_packet - ROOM, chunks.FLOOR))
         status = Status(state="up", birth=0, software=self.software)
         batch.sends.append(Send("", status, retain=True))
-        if self._restored:
-            self._restored = False
-            for open in self.rounds.values():
-                self._perform(batch, open, open.round.resume(batch.now))
+        self.resume(batch)
+
+    def resume(self, batch: Batch) -> None:
+        """Asks again in the rounds that were restored."""
+        for open in self._restored:
+            self._perform(batch, open, open.round.resume(batch.now))
+        self._restored = []
+
+    def sent(self, member: str, ask: bytes, size: int) -> None:
+        """Hears that a message of `size` bytes about an Ask has left."""
+        open = self.rounds.get(self._asks.get(ask, ("", ""))[0])
+        if open is not None:
+            open.count(member, down=size)
 
     # What the node asks for.
 
@@ -101,8 +118,8 @@ class Upper:
             for effect in machine.handle(event, now):
                 if isinstance(effect, round.Merge):
                     self._remerge(open, effect, kept(effect.payload))
-        self._restored = True
-        return self._enter(key, machine, machine.opened, sums, blobs)
+        self._restored.append(self._enter(key, machine, machine.opened, sums, blobs))
+        return self._restored[-1]
 
     def _remerge(self, open: Open, merge: round.Merge, data: bytes | None) -> None:
         if data is None:
@@ -156,6 +173,9 @@ class Upper:
             handler = _HANDLERS.get(type(envelope.body))
             if handler is None:
                 raise PeerFault("topic", f"{type(envelope.body).__name__} is not for the upper end")
+            open = self.rounds.get(self._asks.get(envelope.ask, ("", ""))[0])
+            if open is not None and member in open.round.seats:
+                open.count(member, up=len(data))
             handler(self, batch, place, envelope)
         except PeerFault as fault:
             batch.faults.append(Fault(member, fault.reason, fault.detail))
@@ -264,6 +284,7 @@ class Upper:
         if judged.rejection:
             self._reject(batch, open, member, answer, judged.rejection, judged.detail)
             return
+        open.answered_ms[member] = batch.now - open.round.began
         event = round.Answered(member, answer.payload, judged.leaves)
         effects = open.round.handle(event, batch.now)
         batch.journal.append((PREFIX + open.key, event))

@@ -1,6 +1,6 @@
 """What leaves a node over one link: sealed when it leaves, in order, no more at once than the link takes."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from folkmoot.clock import Source
 from folkmoot.hop.batch import Send
@@ -33,6 +33,7 @@ class Outlet:
         self._flying: dict[int, Send] = {}
         self.bytes = 0  # of payloads that were handed to the link
         self.messages = 0
+        self.sent: Callable[[str, bytes, int], None] = _nobody  # hears of each message: member, ask, bytes
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._flying)
@@ -85,6 +86,7 @@ class Outlet:
             self._flying[self._sequence] = send
             self.bytes += len(payload)
             self.messages += 1
+            self.sent(send.member, send.ask, len(payload))
 
     def _seal(self, send: Send, remaining: int | None) -> bytes:
         self._sequence += 1
@@ -104,6 +106,10 @@ class Outlet:
         if self._upper and isinstance(send.body, Status):
             return self._tree.upper_status
         return self._tree.topic(send.member, type(send.body), send.shard)
+
+
+def _nobody(member: str, ask: bytes, size: int) -> None:
+    """Hears nothing."""
 
 
 def _number(key: Hashable) -> int:

@@ -1,0 +1,214 @@
+"""One run's way from model to model: whom the next round asks, and what its answers make of the model. No I/O, no clock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from random import Random
+from typing import Literal
+
+from folkmoot import arrays, parts
+from folkmoot.errors import PeerFault
+from folkmoot.hop import round
+from folkmoot.selector import Eligible, Selector
+from folkmoot.strategy import Model, Strategy
+from folkmoot.wire import codec
+from folkmoot.wire.bundle import Manifest
+from folkmoot.wire.messages import Ask, Hello, Invited, Plan, Scalar
+from folkmoot.wire.partial import Partial
+
+Phase = Literal["train", "evaluate"]
+UNIT = 1 << 20  # losses travel as integers in units of 2^-20
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Who may be invited, and how many of them."""
+
+    devices: int | None = None  # wanted answers; None: everybody who is eligible
+    fraction: float | None = None  # of the eligible, instead of a number
+    gateways: frozenset[str] | None = None  # only below these
+    listed: frozenset[str] | None = None  # only these devices
+
+    def admits(self, device: Eligible) -> bool:
+        """Whether this device may be invited."""
+        below = self.gateways is None or device.gateway in self.gateways
+        return below and (self.listed is None or device.device in self.listed)
+
+    def size(self, eligible: int) -> int:
+        """Gives how many answers are wanted of so many eligible devices."""
+        if self.fraction is not None:
+            return max(1, ceil(self.fraction * eligible))
+        return eligible if self.devices is None else min(self.devices, eligible)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What an operator asked for, with the task that it is about."""
+
+    run: str
+    program: bytes  # the program blob
+    manifest: Manifest
+    strategy: Strategy
+    strategy_name: str
+    options: Mapping[str, Scalar]
+    selector: Selector
+    cohort: Cohort
+    plan: Plan
+    minimum: int  # answers, in devices
+    deadline: int  # ms
+    over_selection: float
+    evaluate: bool
+    scale: int
+    bound: float
+    cap: int
+    total: int
+    secret: str  # makes the choice of cohorts unpredictable from outside and repeatable from inside
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The next round cannot open yet."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good a model is on the members' hold-outs: exact sums, and what follows from them."""
+
+    examples: int
+    members: int
+    loss: float | None
+    accuracy: float | None
+
+
+@dataclass(slots=True)
+class Campaign:
+    """One run under way."""
+
+    spec: Spec
+    model: Model
+    block: bytes  # the model's weights, as they travel
+    version: int  # of the model, within the run; 0 is what it started from
+    number: int  # of the last round that is over
+    rounds: int  # wanted
+    desired: Literal["run", "pause", "stop"] = "run"
+    evaluated: int = -1  # newest version whose quality is known
+    key: str = ""  # of the round that is open
+    phase: Phase = "train"
+    waiting: str = ""
+    _digest: bytes = field(default=b"", repr=False)
+
+    @property
+    def next_phase(self) -> Phase | None:
+        """What comes next; None when the run is complete."""
+        if self.number < self.rounds:
+            return "train"
+        if self.spec.evaluate and self.evaluated < self.version:
+            return "evaluate"
+        return None
+
+    def open(self, ready: Mapping[str, Hello], now: int, grace: int) -> round.Opened | Waiting:
+        """Gives the next round, if enough devices are there; `ready` are the gateways that can be asked."""
+        phase = self.next_phase
+        assert phase is not None
+        fleet = [one for one in eligible(ready, self.spec.manifest.contract.name) if self.spec.cohort.admits(one)]
+        if len(fleet) < self.spec.minimum:
+            return Waiting(f"{len(fleet)} devices are ready; the run needs {self.spec.minimum}")
+        number = self.number + (phase == "train")
+        key = f"{self.spec.run}/{number}/{phase}"
+        wanted = self.spec.cohort.size(len(fleet))
+        # No sum of weights may pass `total`: the cap of one leaf bounds how many may be invited (parts.check_scale).
+        invited = min(ceil(wanted * self.spec.over_selection), len(fleet), self.spec.total // self.spec.cap)
+        picked = self.spec.selector.pick(fleet, invited, Random(f"{self.spec.secret}/{key}"))  # noqa: S311  # not for keys
+        goal = wanted if wanted < len(picked) else 0
+        terms = round.Terms(deadline=now + self.spec.deadline, minimum=self.spec.minimum, goal=goal, grace=grace)
+        self.key, self.phase, self.waiting = key, phase, ""
+        return round.Opened(key, self._ask(phase, number), terms, _by_gateway(picked, goal))
+
+    def _ask(self, phase: Phase, number: int) -> Ask:
+        program, spec = codec.digest(self.spec.program), self.spec
+        return Ask(
+            run=spec.run,
+            round=number,
+            phase=phase,
+            strategy=spec.strategy_name,
+            options=dict(spec.options),
+            program=program,
+            weights=self.digest,
+            base=self.version,
+            plan=spec.strategy.plan(spec.plan),
+            scale=spec.scale,
+            bound=spec.bound,
+            cap=spec.cap,
+            total=spec.total,
+            evaluate=spec.evaluate and self.evaluated < self.version,
+            size=len(self.block),
+            program_size=len(spec.program),
+        )
+
+    @property
+    def digest(self) -> bytes:
+        """The sha256 of the model's weights: its `model_sha256`."""
+        if not self._digest:
+            self._digest = codec.digest(self.block)
+        return self._digest
+
+    @property
+    def blobs(self) -> Mapping[bytes, bytes]:
+        """What members of the next round may pull."""
+        return {codec.digest(self.spec.program): self.spec.program, self.digest: self.block}
+
+    def learn(self, sums: Partial) -> bool:
+        """Takes the step that a closed round's sums ask for; says whether there was one to take."""
+        layout = self.spec.manifest.layout
+        try:
+            mean = parts.mean(sums, layout, self.spec.scale)
+        except PeerFault:
+            return False
+        roles = {tensor.name: tensor.role for tensor in layout.tensors}
+        self.model = self.spec.strategy.step(self.model, mean, roles)
+        self.block = arrays.pack(layout, self.model.weights)
+        self._digest = b""
+        self.version += 1
+        return True
+
+    def close(self, number: int) -> None:
+        """Notes that the open round is over."""
+        self.number, self.key = number, ""
+
+
+def quality(sums: Partial) -> Quality | None:
+    """Gives how good the base model was, as the sums of a round tell; None where nobody has evaluated it."""
+    examples = sums.metrics.get("eval_count", 0)
+    if not examples:
+        return None
+    members = sums.metrics.get("eval_members", 0)
+    loss, correct = sums.metrics.get("eval_loss_u20"), sums.metrics.get("eval_correct")
+    return Quality(
+        examples,
+        members,
+        None if loss is None else loss / UNIT / examples,
+        None if correct is None else correct / examples,
+    )
+
+
+def eligible(ready: Mapping[str, Hello], contract: str) -> list[Eligible]:
+    """Gives the devices that are up, below a gateway that is ready, with examples of the right kind."""
+    return [
+        Eligible(device.name, gateway, device.examples)
+        for gateway, hello in ready.items()
+        for device in hello.devices or ()
+        if device.state == "up" and device.data == contract and device.examples > 0
+    ]
+
+
+def _by_gateway(picked: Sequence[Eligible], goal: int) -> tuple[round.Invitation, ...]:
+    """Gives an invitation for each gateway, with its share of the goal."""
+    homes: dict[str, list[Invited]] = {}
+    for one in picked:
+        homes.setdefault(one.gateway, []).append(Invited(one.device))
+    return tuple(
+        round.Invitation(gateway, tuple(leaves), -(-goal * len(leaves) // len(picked)))
+        for gateway, leaves in sorted(homes.items())
+    )

@@ -1,0 +1,1 @@
+"""Policies of selection, one a file."""
