@@ -13,7 +13,14 @@ MODULE = 400  # lines
 FUNCTION = 60  # lines, from `def` to the last statement, without decorators
 
 # path, or path:qualified name -> why it may be longer
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS = {
+    "cloud/folkmoot_cloud/migrations/versions/0001_the_first_tables.py:upgrade": "a list of statements, never edited again",
+}
+
+# path -> why the name says enough
+NAMES = {
+    "cloud/folkmoot_cloud/tables/base.py": "`Base` is SQLAlchemy's own word for what stands in it",
+}
 
 
 def modules() -> list[Path]:
@@ -58,4 +65,5 @@ def test_no_exception_outlives_its_cause() -> None:
 
 def test_no_module_is_named_after_nothing() -> None:
     vague = {"manager", "helper", "helpers", "util", "utils", "base", "data", "info", "common", "misc"}
-    assert [path for path in modules() if path.stem in vague] == []
+    found = {str(path.relative_to(ROOT)) for path in modules() if path.stem in vague}
+    assert found == NAMES.keys()

@@ -1,0 +1,64 @@
+"""Every key of every settings file stands in its tier's README, with the default that it really has."""
+
+import importlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from folkmoot import config
+from tests.architecture.conftest import ROOT
+
+TIERS = ("cloud", "gateway")
+ROW = re.compile(r"^\| `([a-z_.]+)` \| (?:(?:`([^`]*)`|(required)) )?\|", re.MULTILINE)
+
+
+def documented(tier: str) -> dict[str, str]:
+    """Gives the keys in the README's table, each with the default that it states: empty for none, "required"."""
+    text = (ROOT / tier / "README.md").read_text().partition("## Settings")[2]
+    return {key: default or required for key, default, required in ROW.findall(text)}
+
+
+def defaults(kind: type[msgspec.Struct], place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yields every key with its default as the README writes it."""
+    for field in msgspec.structs.fields(kind):
+        key = ".".join((*place, field.encode_name))
+        value = field.default if field.default is not msgspec.NODEFAULT else None
+        if field.default_factory is not msgspec.NODEFAULT:
+            value = field.default_factory()
+        if isinstance(value, msgspec.Struct):
+            yield from values(value, (*place, field.encode_name))
+        else:
+            yield key, "required" if field.required else text(value)
+
+
+def values(section: msgspec.Struct, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yields what a section holds where a settings file leaves it away."""
+    for field in msgspec.structs.fields(section):
+        value = getattr(section, field.name)
+        if isinstance(value, msgspec.Struct):
+            yield from values(value, (*place, field.encode_name))
+        else:
+            yield ".".join((*place, field.encode_name)), text(value)
+
+
+def text(value: Any) -> str:
+    """Gives a default as a person writes it in TOML, without quotes."""
+    if value is None or value == ():
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_the_readme_of_a_tier_tells_every_key_and_its_default(tier: str) -> None:
+    kind = importlib.import_module(f"folkmoot_{tier}.settings").Settings
+    assert documented(tier) == dict(defaults(kind))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_every_documented_key_can_be_set_by_a_variable(tier: str) -> None:
+    kind = importlib.import_module(f"folkmoot_{tier}.settings").Settings
+    settable = {".".join(place) for place in config.variables(kind, "X").values()}
+    assert {key for key in documented(tier) if key not in settable} == set()
