@@ -24,7 +24,8 @@ class Send:
     @property
     def key(self) -> Hashable:
         """A message that is still waiting is replaced by a newer one with the same key."""
-        return (type(self.body), self.member, self.ask, getattr(self.body, "index", None), getattr(self.body, "first", None))
+        parts = tuple(getattr(self.body, field, None) for field in ("blob", "payload", "index", "first"))
+        return (type(self.body), self.member, self.ask, parts)
 
 
 @dataclass(frozen=True, slots=True)

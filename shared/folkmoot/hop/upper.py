@@ -163,6 +163,8 @@ class Upper:
 
         A message that is malformed, from the wrong sender or about nothing we know changes nothing but `batch.faults`.
         """
+        if topic == self.tree.upper_status:
+            return None  # our own voice: the subscription to all members' statuses holds it
         member = "?"
         try:
             place = self.tree.place(topic)

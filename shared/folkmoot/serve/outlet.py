@@ -93,7 +93,7 @@ class Outlet:
         envelope = codec.Envelope(
             id=self._make_id(),
             src=self._me,
-            dst=send.member if self._upper else (self._tree.upper or "cloud"),
+            dst=(send.member or self._me) if self._upper else (self._tree.upper or "cloud"),
             body=send.body,
             ask=send.ask,
             remaining_ms=remaining,
