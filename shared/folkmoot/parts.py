@@ -56,9 +56,9 @@ def check_scale(scale: int, bound: float, total: int) -> None:
     scales = [finer for finer in range(FINEST + 1) if total * reach(finer, bound) <= EXACT]
     choices = [f"a scale of at most {scales[-1]}"] if scales else []
     choices += [f"a total of at most {most}"] if (most := EXACT // reach(scale, bound)) else []
-    choices += [f"a bound of at most {ldexp(EXACT // total, -scale):g}"] if total <= EXACT else []
+    choices += [f"a bound of at most {ldexp(EXACT // total, -scale)}"] if total <= EXACT else []
     raise UserFault(
-        f"a scale of {scale}, a bound of {bound:g} and a total weight of {total} do not go together: sums could pass 2^53 and "
+        f"a scale of {scale}, a bound of {bound} and a total weight of {total} do not go together: sums could pass 2^53 and "
         f"would no longer be exact; choose {', or '.join(choices)}"
     )
 

@@ -66,15 +66,18 @@ def load(kind: str, name: str, options: Mapping[str, object] | None = None, *, o
     UserFault, which names what there is, for a name that is unknown and an option that is unknown or does not hold.
     """
     module = _module(kind, name, outside)
+    chosen = dict(options or {})
+    known = {option.name: option for option in _options(module)}
+    for option in sorted(chosen.keys() - known):
+        others = f"its options are {', '.join(known)}" if known else "it has no options"
+        raise UserFault(f"{_singular(kind)} {name} has no option {option!r}; {others}")
     try:
-        chosen = msgspec.convert(dict(options or {}), module.Options)
+        return module.make(msgspec.convert(chosen, module.Options))
     except msgspec.ValidationError as error:
-        known = [option.name for option in _options(module)]
+        wrong = known[str(error).partition("`$.")[2].partition("`")[0]]
         raise UserFault(
-            f"{_singular(kind)} {name}: {_sentence(error)}; "
-            + (f"its options are {', '.join(known)}" if known else "it has no options")
+            f"{_singular(kind)} {name}: {wrong.name} is {chosen[wrong.name]!r}; it takes {wrong.values} ({wrong.description})"
         ) from None
-    return module.make(chosen)
 
 
 def describe(kind: str, name: str, *, outside: bool = False) -> Description:
@@ -112,18 +115,12 @@ def _values(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_values(choice) for choice in schema["anyOf"])
     if "enum" in schema:
-        return ", ".join(str(value) for value in schema["enum"])
+        return "one of " + ", ".join(str(value) for value in schema["enum"])
     kind = {"integer": "whole number", "boolean": "true or false", "string": "text", "null": "nothing"}
     low, high = ("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")
     below = "".join(f"{schema[key]} {sign} " for key, sign in zip(low, ("<", "<="), strict=True) if key in schema)
     above = "".join(f" {sign} {schema[key]}" for key, sign in zip(high, ("<", "<="), strict=True) if key in schema)
     return below + kind.get(schema.get("type", ""), "number") + above
-
-
-def _sentence(error: msgspec.ValidationError) -> str:
-    """Gives msgspec's message without its JSON path: "learning_rate: Expected `float` > 0.0"."""
-    text, _, place = str(error).partition(" - at `$.")
-    return f"{place.rstrip('`')}: {text}" if place else text
 
 
 def _singular(kind: str) -> str:
