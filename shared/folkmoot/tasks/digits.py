@@ -1,0 +1,44 @@
+"""scikit-learn's handwritten digits: what the product runs on out of the box.
+
+1,797 images of 8 x 8 pixels (E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998; the test part).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from folkmoot.errors import UserFault
+
+try:
+    from sklearn.datasets import load_digits
+except ModuleNotFoundError:  # the devices of a real home have no use for it
+    load_digits = None
+
+DEALT = 1_500  # the other 297 are dealt to no device: the accuracy on them is nobody's own
+CONTRACT = "digits-8x8"
+SPLIT = 0  # seed of the split
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """Images (n, 64) float32 in [0, 1], and labels (n,) int32."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def load() -> tuple[Digits, Digits]:
+    """Gives the images to deal and those that no device is dealt.
+
+    Raises UserFault where scikit-learn is not installed.
+    """
+    if load_digits is None:
+        raise UserFault("the digits come with scikit-learn: install folkmoot[demo]")
+    found = load_digits()
+    order = np.random.default_rng(SPLIT).permutation(len(found.target))
+    x, y = (found.data[order] / 16).astype(np.float32), found.target[order].astype(np.int32)
+    return Digits(x[:DEALT], y[:DEALT]), Digits(x[DEALT:], y[DEALT:])
