@@ -4,7 +4,7 @@
 #   INSTALL=0    never install Debian packages
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup demo test test-slow test-all check format constraints clean
+.PHONY: help setup demo test test-slow test-all check format constraints secrets clean
 
 PYTHON ?=
 INSTALL ?= 1
@@ -49,6 +49,10 @@ format: setup ## put the sources into house style
 
 constraints: setup ## pin anew the newest versions that pyproject.toml allows
 	.venv/bin/python .ci/pins.py write
+
+secrets: ## make the passwords that compose.yaml needs, in secrets/
+	@.ci/venv demo
+	@.venv/bin/python .ci/passwords.py secrets
 
 clean: ## remove everything that make made
 	rm -rf .venv .venv-author .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
