@@ -26,7 +26,7 @@ class Metrics:
     def judge(self, candidate: Candidate, ask: Ask, layout: Layout) -> Rejected | None:
         """Gives `bad_metric` for a sum beyond what so many devices can have measured."""
         for name, value in candidate.metrics.items():
-            if abs(value) > self._most * candidate.leaves:
+            if abs(value) > self._most * max(1, candidate.leaves):
                 return Rejected("bad_metric", f"{name} is {value} for {candidate.leaves} devices")
         return None
 

@@ -71,14 +71,14 @@ class Admission:
 
     def _screen(self, member: str, content: Partial) -> Verdict:
         merged = content.merged
-        if not merged:
-            return Rejected("no_usable_updates", "no device's update is in it")
+        if not merged and not any(leaf.device != member for leaf in content.leaves):
+            return Rejected("no_usable_updates", "no device's update is in it, and no word of what became of one")
         arrays = {name: parts.view(group) for name, group in content.groups.items()}
         candidate = Candidate(
             groups=content.groups,
             arrays=arrays,
             extremes={name: parts.extremes(array) for name, array in arrays.items()},
-            sizes=self.sizes,
+            sizes=self.sizes if merged else {},
             metrics=content.metrics,
             leaves=len(merged),
             device=merged == (member,),

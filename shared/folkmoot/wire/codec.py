@@ -217,7 +217,7 @@ def unseal(data: bytes | memoryview, *, limit: int) -> Envelope:
     if not isinstance(fields, dict):
         raise PeerFault("malformed", "an envelope is a map")
     kind = fields.get(1)
-    body = TYPES.get(kind) if isinstance(kind, int) else None
+    body = TYPES.get(kind) if type(kind) is int else None
     if body is None:
         raise PeerFault("unknown_type", f"type {kind!r}")
     checked = convert(

@@ -48,6 +48,7 @@ REFUSALS: Mapping[str, str] = {
 ENDS: Mapping[str, str] = {
     "goal": "As many devices as were wanted have answered.",
     "all": "Nobody is left to wait for.",
+    "operator": "Somebody stopped the run.",
     "answered": "The member has answered already.",
     "closed": "The round is over.",
     "newer": "A newer Ask of the same run has come.",

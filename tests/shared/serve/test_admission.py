@@ -96,6 +96,20 @@ def test_what_is_relative_to_something_else_is_not_even_read(fields: dict[str, A
     assert verdict.reason == reason
 
 
+def test_a_home_in_which_nobody_learnt_says_so_and_changes_no_sum() -> None:
+    leaves = [["c", "refused:not_ready", b""], ["d", "late", b""]]
+    data = cbor2.dumps({"groups": {}, "leaves": leaves, "metrics": {"bytes_up": 900}}, canonical=True)
+    verdict = ADMISSION.judge("gateway", manifest(data), data, {"c", "d"})
+    assert isinstance(verdict, Taken)
+    fold = parts.Fold(LAYOUT.sizes(), ASK.scale, ASK.total)
+    fold.add(verdict.partial)
+    assert fold.partial() == verdict.partial
+    forged = payload(tag=INT32, leaves="c").replace(b"\x83\x61c\x60", b"\x83\x61c\x61x")
+    verdict = ADMISSION.judge("gateway", manifest(forged), forged)
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason == "shape"
+
+
 def test_a_round_in_which_everything_was_rejected_keeps_its_model() -> None:
     fold = parts.Fold(LAYOUT.sizes(), ASK.scale, ASK.total)
     for member in "abc":

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
@@ -72,16 +73,14 @@ def test_averaged_tensors_bypass_the_optimiser_and_have_no_state() -> None:
     assert sorted(run({"optimizer": "momentum"}).state) == ["m/w"]
 
 
+def stored(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: np.frombuffer(array.tobytes(), "<f4") for name, array in arrays.items()}
+
+
 def test_a_run_that_goes_on_from_a_stored_version_ends_where_it_would_have() -> None:
     strategy = plugins.load("strategies", "fedopt", {"optimizer": "yogi"})
     model = Model({"w": np.array(START, np.float32), "mean": np.zeros(4, np.float32)})
     for mean in MEANS:
         model = strategy.step(model, {"w": np.array(mean), "mean": np.array(mean)}, ROLES)
-        model = Model(
-            *({name: np.frombuffer(array.tobytes(), "<f4") for name, array in part.items()} for part in _parts(model))
-        )
+        model = Model(stored(model.weights), stored(model.state))
     assert model.weights["w"].tobytes() == run({"optimizer": "yogi"}).weights["w"].tobytes()
-
-
-def _parts(model: Model) -> tuple[Any, Any]:
-    return model.weights, model.state
