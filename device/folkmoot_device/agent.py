@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from folkmoot.hop import member
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import Lower
-from folkmoot.link.face import Arrived, Connected
+from folkmoot.link.face import Arrived, Connected, Disconnected
 from folkmoot.serve.driver import Input
 
 
@@ -74,6 +74,8 @@ class Agent:
                 case Connected():
                     self._above.limits(event.limits.max_packet)
                     self._above.connected(batch, self._births(), event.resumed)
+                case Disconnected():
+                    self._above.disconnected()
                 case Trained(ask, payload):
                     self._end(ask)
                     if (item := self._working(ask)) is not None:

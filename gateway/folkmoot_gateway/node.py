@@ -16,7 +16,7 @@ from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.hop.lower import Lower
 from folkmoot.hop.upper import PREFIX as ROUND
 from folkmoot.hop.upper import Open, Upper
-from folkmoot.link.face import Arrived, Connected
+from folkmoot.link.face import Arrived, Connected, Disconnected
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
 from folkmoot.store.cache import Cache
@@ -77,6 +77,8 @@ class Gateway:
                 case "up", Connected():
                     self._above.limits(event.limits.max_packet)
                     self._above.connected(up, self._births(), event.resumed)
+                case "up", Disconnected():
+                    self._above.disconnected()
                 case "down", Connected():
                     self._below.connected(down, event.limits.max_packet)
                 case _:
@@ -121,7 +123,7 @@ class Gateway:
         )
         if hello != self._above.hello:
             self._above.hello = hello
-            self._above.announce(up, self._births())
+            self._above.announce(up)
 
     # From one end to the other.
 

@@ -17,6 +17,8 @@ from folkmoot.wire.messages import Answer, Ask, Block, Body, Chunk, Get, Hello, 
 from folkmoot.wire.topics import Tree
 
 PREFIX = "m/"  # of the journal keys of members
+# A status that the broker has lost is said again: soon after connecting, then once a minute, as the keepalive does (ms).
+HEARTBEAT_FIRST, HEARTBEAT = 4_000, 60_000
 DONE = 64  # Asks that are remembered when they are done: a late repetition of one is not worked on again
 
 
@@ -40,12 +42,16 @@ class Lower:
         self._fetches: dict[bytes, Fetch] = {}
         self._waiting: set[bytes] = set()  # Asks whose blobs are not all here
         self._stale: set[bytes] = set()  # Asks that may have lain in the broker's queue, and were asked for again
+        self._restored = False
+        self._birth = 0
+        self._heartbeat: int | None = None  # when to announce this node again
+        self._pause = HEARTBEAT_FIRST
         self._resumed = False  # the broker may hold messages of before this connection
 
     @property
     def wake(self) -> int | None:
         """When to call `tick`, or None."""
-        dues = [item.wake for item in self.members.values()] + [fetch.due for fetch in self._fetches.values()]
+        dues = [self._heartbeat] + [item.wake for item in self.members.values()] + [fetch.due for fetch in self._fetches.values()]
         return min((due for due in dues if due is not None), default=None)
 
     @property
@@ -63,18 +69,29 @@ class Lower:
 
     def connected(self, batch: Batch, birth: int, session_present: bool) -> None:
         """Announces this node and takes up what was under way."""
-        self.announce(batch, birth)
+        self._birth, self._pause = birth, HEARTBEAT_FIRST
+        self.announce(batch)
         self._resumed = session_present
         self._stale.clear()
-        if not session_present:
+        if self._restored:
+            self._restored = False
+            for item in list(self.members.values()):
+                self._perform(batch, item, item.resume(batch.now))
+        elif not session_present:
             for item in list(self.members.values()):
                 self.tell(batch, item, member.Reconnected())
             self._again(batch)
 
-    def announce(self, batch: Batch, birth: int) -> None:
-        """Says that this node is up, with the hello that holds now."""
-        status = Status(state="up", birth=birth, hello=codec.digest(codec.dump(self.hello)), software=self.hello.software)
+    def disconnected(self) -> None:
+        """There is nobody to announce this node to."""
+        self._heartbeat = None
+
+    def announce(self, batch: Batch) -> None:
+        """Says that this node is up, with the hello that holds now; from then on again and again, for a broker may lose it."""
+        status = Status(state="up", birth=self._birth, hello=codec.digest(codec.dump(self.hello)), software=self.hello.software)
         batch.sends.append(Send(self.name, status, retain=True))
+        self._heartbeat = batch.now + self._pause
+        self._pause = min(2 * self._pause, HEARTBEAT)
 
     def restore(self, history: list[tuple[int, member.Event]]) -> None:
         """Rebuilds one member from its journal."""
@@ -82,14 +99,12 @@ class Lower:
         for now, event in history:
             item.handle(event, now)
         self.members[item.id] = item
-
-    def resume(self, batch: Batch) -> None:
-        """Goes on with what was restored, once there is a connection."""
-        for item in list(self.members.values()):
-            self._perform(batch, item, item.resume(batch.now))
+        self._restored = True
 
     def tick(self, batch: Batch) -> None:
         """Wakes whatever is due."""
+        if self._heartbeat is not None and self._heartbeat <= batch.now:
+            self.announce(batch)
         for item in list(self.members.values()):
             if item.wake is not None and item.wake <= batch.now:
                 self.tell(batch, item, member.Woke())

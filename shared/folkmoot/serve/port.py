@@ -7,7 +7,7 @@ from typing import Any
 
 from folkmoot.clock import Timeline
 from folkmoot.hop.batch import Batch, Fault, Send
-from folkmoot.link.face import Arrived, Connected, Event, Last, Link, Stopped
+from folkmoot.link.face import Arrived, Connected, Disconnected, Event, Last, Link, Stopped
 from folkmoot.serve.outlet import Outlet
 from folkmoot.store.ledger import Ledger
 from folkmoot.wire.messages import Status
@@ -55,7 +55,7 @@ class Port:
         failed = self.outlet.hear(event, self._timeline.now())
         if failed is not None:
             log.warning("the broker refused a message", extra={"hop": self.hop, "kind": type(failed.body).__name__})
-        if isinstance(event, Arrived | Connected):
+        if isinstance(event, Arrived | Connected | Disconnected):
             self._post(self.hop, event)
         elif isinstance(event, Stopped):
             self._gone.set()
