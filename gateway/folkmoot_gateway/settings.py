@@ -1,22 +1,16 @@
 """What a gateway's settings file says: gateway.toml, and FOLKMOOT_GATEWAY_* in the environment."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from folkmoot.ids import NAME
 from folkmoot.link.settings import Broker
+from folkmoot.log import Settings as Log
 
 PREFIX = "FOLKMOOT_GATEWAY"
-
-
-class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is said, and in which form."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    json: bool = False
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

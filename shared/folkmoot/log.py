@@ -11,12 +11,19 @@ import logging
 import re
 import sys
 import time
-from typing import TextIO
+from typing import Literal, TextIO
 
 import msgspec
 
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN = re.compile(r"[^\s\"=]+")  # a value that needs no quotes
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The section `[log]` of a settings file: how much is said, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    json: bool = False
 
 
 def setup(level: str = "info", *, json: bool = False, stream: TextIO | None = None) -> None:

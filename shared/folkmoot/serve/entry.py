@@ -1,0 +1,62 @@
+"""From a settings file to a program that runs until it is told to stop: what `python -m folkmoot_gateway` and its like do."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from folkmoot import config, log
+from folkmoot.errors import FolkmootError, UserFault
+from folkmoot.log import Settings as Log
+
+S = TypeVar("S", bound="Logged")
+
+
+class Logged(Protocol):
+    """Settings that have a section about logging."""
+
+    @property
+    def log(self) -> Log:
+        """How much is said, and in which form."""
+        ...
+
+
+def main(
+    program: str, kind: type[S], prefix: str, serve: Callable[[S, asyncio.Event], Awaitable[None]], argv: Sequence[str]
+) -> int:
+    """Runs `serve(settings, until)`; gives 0, 2 for a person's mistake, or 1 for what the machine does not do."""
+    parser = argparse.ArgumentParser(prog=program)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings, TOML; the environment wins over it")
+    chosen = parser.parse_args(argv)
+    return run(chosen.config, kind, prefix, serve)
+
+
+def run(path: Path | None, kind: type[S], prefix: str, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> int:
+    """Reads the settings and serves; an error is one sentence on standard error."""
+    try:
+        assert issubclass(kind, msgspec.Struct)
+        settings = config.load(path, kind, prefix)
+        log.setup(settings.log.level, json=settings.log.json)
+        asyncio.run(_until_told(settings, serve))
+    except UserFault as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    except FolkmootError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _until_told(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
+    until = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, until.set)
+    logging.getLogger(__name__).info("starting")
+    await serve(settings, until)
