@@ -1,0 +1,37 @@
+"""`folkmoot author MODULE:FUNCTION -o bundle.fmb`: a Keras model becomes a bundle that devices train.
+
+Imports no TensorFlow: the compiler runs in a process of its own, because two conversions in one process may differ in bytes.
+"""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from folkmoot.errors import UserFault
+
+# A callback rather than a command, so that the name stays the one that the entry point gives.
+app = typer.Typer(subcommand_metavar="", context_settings={"allow_interspersed_args": True})
+
+Source = Annotated[
+    str,
+    typer.Argument(metavar="MODULE:FUNCTION", help="A function without arguments that returns a folkmoot.author.draft.Draft."),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="BUNDLE", help="Where to write the bundle (.fmb).")]
+Seed = Annotated[int, typer.Option(help="Seeds the initial weights.", min=0)]
+
+
+@app.callback(invoke_without_command=True)
+def author(source: Source, output: Output, seed: Seed = 0) -> None:
+    """Compile a Keras model into a bundle: a program that devices train, its weights, and what they mean."""
+    if find_spec("tensorflow") is None:
+        raise UserFault("`folkmoot author` needs TensorFlow: pip install 'folkmoot[author]'")
+    command = [sys.executable, "-m", "folkmoot.author", source, str(output), str(seed)]
+    # TensorFlow's own chatter below its errors says nothing about the model.
+    ran = subprocess.run(command, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, check=False)  # noqa: S603 - our own module
+    if ran.returncode:
+        raise typer.Exit(ran.returncode)

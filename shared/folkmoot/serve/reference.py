@@ -1,0 +1,66 @@
+"""The batch that every runtime can make for itself, and the losses that ten steps on it must have.
+
+Element i of a tensor is h(salt + i) / 2^24, with h the upper 24 bits of MurmurHash3's finaliser (fmix32, Austin Appleby, public
+domain) of a 32-bit number; salt is 0 for `x` and 2^31 for `y`. A label is h(2^31 + i) modulo the number of classes. So `x` and
+`y` lie in [0, 1), are exact in float32, and come out alike in any language with 32-bit integers.
+"""
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from folkmoot.arrays import Array
+from folkmoot.serve.program import Learner
+from folkmoot.wire.bundle import Contract, Manifest
+
+FORMULA = "fmix32"
+STEPS = 10
+# Two runtimes add in different orders: the losses of ten steps differed by up to 2e-7 between them (docs/measurements.md).
+TOLERANCE = 1e-5  # of a loss, relative to the larger of itself and 1
+
+_SALT = 1 << 31
+
+
+class Reference(TypedDict):
+    """What a manifest records under `reference`."""
+
+    formula: str
+    learning_rate: float
+    losses: list[float]  # mean loss of the batch before each step, rounded to 6 decimals
+
+
+def batch(contract: Contract, size: int) -> tuple[Array, Array]:
+    """Gives `size` examples of a contract: x and y, with the batch in front."""
+    x = _numbers((size, *contract.x_shape), 0)
+    y = _numbers((size, *contract.y_shape), _SALT)
+    if contract.y_dtype == "float32":
+        return _unit(x), _unit(y)
+    return _unit(x), (y % max(len(contract.classes), 1)).astype(np.int32)
+
+
+def losses(learner: Learner, weights: bytes, learning_rate: float) -> list[float]:
+    """Gives the mean loss before each of ten steps from `weights` on the generated batch."""
+    x, y = batch(learner.manifest.contract, learner.manifest.batch)
+    learner.set_weights(weights)
+    return [float(learner.train(x, y, rate=learning_rate).mean(dtype=np.float64)) for _ in range(STEPS)]
+
+
+def worst(found: list[float], manifest: Manifest) -> float:
+    """Gives the largest difference between `found` and the recorded losses, in the unit that TOLERANCE is in."""
+    expected = manifest.reference["losses"]
+    return float(max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(found, expected, strict=True)))
+
+
+def _numbers(shape: tuple[int, ...], salt: int) -> NDArray[np.uint32]:
+    h = np.arange(int(np.prod(shape)), dtype=np.uint32) + np.uint32(salt)
+    h ^= h >> np.uint32(16)
+    h *= np.uint32(0x85EBCA6B)
+    h ^= h >> np.uint32(13)
+    h *= np.uint32(0xC2B2AE35)
+    h ^= h >> np.uint32(16)
+    return (h >> np.uint32(8)).reshape(shape)
+
+
+def _unit(numbers: NDArray[np.uint32]) -> NDArray[np.float32]:
+    return (numbers / np.float64(1 << 24)).astype(np.float32)
