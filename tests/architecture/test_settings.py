@@ -11,7 +11,7 @@ import pytest
 from folkmoot import config
 from tests.architecture.conftest import ROOT
 
-TIERS = ("cloud", "gateway")
+TIERS = ("cloud", "gateway", "device")
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (?:(?:`([^`]*)`|(required)) )?\|", re.MULTILINE)
 
 
@@ -22,26 +22,21 @@ def documented(tier: str) -> dict[str, str]:
 
 
 def defaults(kind: type[msgspec.Struct], place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Yields every key with its default as the README writes it."""
+    """Yields every key of a settings type with its default as the README writes it."""
     for field in msgspec.structs.fields(kind):
-        key = ".".join((*place, field.encode_name))
-        value = field.default if field.default is not msgspec.NODEFAULT else None
-        if field.default_factory is not msgspec.NODEFAULT:
-            value = field.default_factory()
-        if isinstance(value, msgspec.Struct):
-            yield from values(value, (*place, field.encode_name))
+        here = (*place, field.encode_name)
+        if isinstance(field.default, msgspec.Struct):
+            yield from values(field.default, here)
+        elif isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from defaults(field.type, here)
         else:
-            yield key, "required" if field.required else text(value)
+            yield ".".join(here), "required" if field.required else text(field.default)
 
 
 def values(section: msgspec.Struct, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yields what a section holds where a settings file leaves it away."""
-    for field in msgspec.structs.fields(section):
-        value = getattr(section, field.name)
-        if isinstance(value, msgspec.Struct):
-            yield from values(value, (*place, field.encode_name))
-        else:
-            yield ".".join((*place, field.encode_name)), text(value)
+    """Yields every key of a section with what it holds where a settings file leaves it away."""
+    for field in msgspec.structs.fields(type(section)):
+        yield ".".join((*place, field.encode_name)), text(getattr(section, field.name))
 
 
 def text(value: Any) -> str:
