@@ -6,6 +6,7 @@ same transaction (folkmoot_cloud.runner.journal).
 
 import logging
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +31,7 @@ class Enter:
 
     campaign: Campaign
     history: History = ()
-    kept: Kept = lambda sha256: None  # noqa: E731  # a default that keeps nothing
+    kept: Kept = lambda sha256: None  # a default that keeps nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class GatewayTold:
-    """A gateway's status or hello has changed."""
+    """A gateway has said how it is, or what it has."""
 
     gateway: str
     entry: Entry
@@ -93,6 +94,7 @@ class RoundClosed:
     run: str
     number: int
     closed: round.Closed
+    learnt: bool  # there is a new version, which this round has made
     seats: Mapping[str, round.Seat]
     sums: Partial
     traffic: Mapping[str, tuple[int, int]]  # gateway to bytes up and down
@@ -171,7 +173,7 @@ class Cloud:
         batch.acks.append(event.token)
         if isinstance(body, Status | Hello):
             member = self._below.tree.place(event.topic).member
-            self.facts.append(GatewayTold(member, self._below.roster.entries[member]))
+            self.facts.append(GatewayTold(member, copy(self._below.roster.entries[member])))
             self._moved.update(self.campaigns)
         for keep in batch.keeps[taken:]:
             self._note_answer(keep.owner.removeprefix(PREFIX), keep.payload, len(keep.content))
@@ -185,7 +187,11 @@ class Cloud:
 
     def _enter(self, batch: Batch, entered: Enter) -> None:
         campaign = entered.campaign
+        if campaign.spec.run in self.campaigns:
+            return  # somebody looked twice
         self.campaigns[campaign.spec.run] = campaign
+        if campaign.desired == "run":
+            self.facts.append(RunMoved(campaign.spec.run, "running"))
         if entered.history:
             opened = entered.history[0][1]
             assert isinstance(opened, round.Opened)
@@ -264,7 +270,9 @@ class Cloud:
             closed = (
                 machine.closed if learnt or machine.closed.outcome != "complete" else round.Closed("short", "no_usable_updates")
             )
-            self.facts.append(RoundClosed(ask.run, ask.round, closed, machine.seats, sums, open.traffic, open.answered_ms))
+            self.facts.append(
+                RoundClosed(ask.run, ask.round, closed, learnt, machine.seats, sums, open.traffic, open.answered_ms)
+            )
             campaign.close(ask.round)
         else:
             campaign.close(campaign.number)

@@ -36,6 +36,7 @@ class Traffic:
 DEVICE = Traffic(window=4, receive_maximum=4, expiry_s=86_400, will_delay_s=0)
 HOME = Traffic(window=32, receive_maximum=32, expiry_s=86_400, will_delay_s=0)
 UPLINK = Traffic(window=8, receive_maximum=16, expiry_s=7 * 86_400, will_delay_s=0)
+CLOUD = Traffic(window=32, receive_maximum=32, expiry_s=3_600, will_delay_s=0)
 
 
 class Station:

@@ -1,0 +1,223 @@
+"""Runs the rounds in the cloud's process: one link to the broker, one driver, and a lease for every run that is ours.
+
+Whatever goes wrong with the store ends one life of the program; the next one is built from the database a moment later. So
+there is one way to recover, which every start exercises.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from folkmoot import __version__, ids
+from folkmoot.clock import Mark, Timeline, wall_ms
+from folkmoot.errors import FolkmootError, StoreFault
+from folkmoot.hop.upper import Upper
+from folkmoot.link.backoff import Backoff
+from folkmoot.link.endpoint import Endpoint
+from folkmoot.link.face import Connected, Disconnected, Event, Session
+from folkmoot.link.mqtt import MqttLink
+from folkmoot.log import Outage
+from folkmoot.serve.driver import Driver
+from folkmoot.serve.outlet import Outlet
+from folkmoot.serve.port import Port
+from folkmoot.serve.station import CLOUD, INLINE
+from folkmoot.store.spool import Spool
+from folkmoot.wire.topics import Tree
+from folkmoot_cloud import clock
+from folkmoot_cloud.engine import Context
+from folkmoot_cloud.journal import repository as entries
+from folkmoot_cloud.leases import repository as leases
+from folkmoot_cloud.runner import load
+from folkmoot_cloud.runner.journal import LEASE, DatabaseJournal
+from folkmoot_cloud.runner.node import Cloud, Want
+from folkmoot_cloud.runs import repository as runs
+from folkmoot_cloud.tables import Run
+from folkmoot_cloud.tenants.service import MAIN
+
+log = logging.getLogger(__name__)
+
+LOOK = LEASE / 3  # seconds between two looks for runs that nobody has, and two renewals of our leases
+AGAIN = 1.0  # seconds until the next life, when a store has failed
+GRACE = 45_000  # ms from away to gone: 1.5 keepalives of 30 s
+
+# Partials of a hundred thousand parameters travel inside one message; the cloud's broker is configured by us.
+INLINE_DOWN = 2 * INLINE
+
+
+class Runner:
+    """The engine of one replica (folkmoot_cloud.engine.Engine)."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        broker = context.settings.broker
+        self._endpoint: Endpoint = broker.endpoint()
+        self._owner = context.settings.replica
+        self._life: Life | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._outage = Outage()
+        self._broken = ""
+
+    async def start(self) -> None:
+        """Takes up the work in the background."""
+        self._task = asyncio.create_task(self._live(), name="runner")
+
+    async def stop(self) -> None:
+        """Ends the present life in order and gives its leases back."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def notify(self, run_id: str) -> None:
+        """Has another look at a run."""
+        if self._life is not None:
+            self._life.look(run_id)
+
+    def why_not_ready(self) -> str:
+        """Gives why rounds cannot run now."""
+        if self._broken:
+            return self._broken
+        if self._life is None or not self._life.connected:
+            return f"the broker at {self._endpoint} is away"
+        return ""
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                self._life = await Life.begin(self._context, self._endpoint, self._owner)
+                if self._outage.ends():
+                    log.info("runner is back")
+                self._broken = ""
+                await self._life.run()
+            except (FolkmootError, SQLAlchemyError, OSError) as error:
+                self._broken = f"the runner starts again: {error}"
+                if self._outage.begins():
+                    log.warning("runner starts again", extra={"reason": str(error).partition("\n")[0]})
+            finally:
+                self._life = None
+            await asyncio.sleep(AGAIN)
+
+
+class Life:
+    """The program from one recovery to the next failure."""
+
+    def __init__(self, context: Context, endpoint: Endpoint, owner: str, mark: Mark | None) -> None:
+        self._context = context
+        self._owner = owner
+        self._leased: dict[str, int] = {}
+        self._fresh: set[str] = set()  # runs that the program has not been told of yet
+        self._looks: asyncio.Queue[str] = asyncio.Queue()
+        self.connected = False
+        settings = context.settings
+        tree = Tree(settings.namespace)
+        timeline = Timeline(mark)
+        below = Upper(tree, "cloud", Spool(settings.data / "spool"), INLINE_DOWN)
+        below.software = f"folkmoot {__version__}"
+        self._node = Cloud(below, GRACE)
+        journal = DatabaseJournal(context, MAIN, self._node, self._leased, self.look)
+        self._driver = Driver(journal, timeline)
+        self._port = Port("down", self._driver.post, timeline)
+        session = Session(
+            client=settings.replica,
+            filters=tree.upper_filters(),
+            will=lambda: self._port.will("", 0, 0),
+            keepalive_s=settings.broker.keepalive_seconds,
+            expiry_s=CLOUD.expiry_s,
+            receive_maximum=CLOUD.receive_maximum,
+            window=CLOUD.window,
+        )
+        link = MqttLink(endpoint, session, self._hear, Backoff(random.Random()))  # noqa: S311  # spreads reconnects
+        self._port.attach(link, Outlet(link, tree, "cloud", upper=True, boot=0, make_id=ids.fresh, wall=wall_ms))
+        self._port.outlet.sent = below.sent
+        self._port.farewell = lambda: self._port.goodbye("", 0)
+
+    @classmethod
+    async def begin(cls, context: Context, endpoint: Endpoint, owner: str) -> "Life":
+        """Gives a life that goes on from what the database holds. Raises what the database raises."""
+        async with context.database.read() as session:
+            marked = await entries.marked(session, MAIN)
+        return cls(context, endpoint, owner, Mark(*marked) if marked is not None else None)
+
+    async def run(self) -> None:
+        """Lives until cancelled. Raises StoreFault where a step cannot be stored."""
+        self._port.link.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._driver.run(self._node, {"down": self._port}))
+                group.create_task(self._look_for_runs())
+        except* (FolkmootError, SQLAlchemyError, OSError) as failures:
+            raise StoreFault(str(failures.exceptions[0])) from failures
+        finally:
+            await asyncio.shield(self._leave())
+
+    def look(self, run_id: str) -> None:
+        """Has another look at a run, soon."""
+        self._looks.put_nowait(run_id)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Connected | Disconnected):
+            self.connected = isinstance(event, Connected)
+        self._port.hear(event)
+
+    async def _leave(self) -> None:
+        await self._port.leave()
+        with contextlib.suppress(SQLAlchemyError, OSError):
+            async with self._context.database.write() as session:
+                for run, token in self._leased.items():
+                    await leases.release(session, MAIN, run, token)
+
+    # Runs.
+
+    async def _look_for_runs(self) -> None:
+        """Takes up runs that nobody has, at the start and from time to time; keeps the leases of ours."""
+        while True:
+            await self._renew()
+            async with self._context.database.read() as session:
+                waiting = await runs.waiting(session, MAIN, clock.now())
+            for run in waiting:
+                await self._take(run)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    while True:
+                        await self._again(await self._looks.get())
+
+    async def _renew(self) -> None:
+        """Keeps our leases, and gives those of runs that are over back."""
+        self._fresh.difference_update(self._node.campaigns)
+        over = [run for run in self._leased if run not in self._node.campaigns and run not in self._fresh]
+        async with self._context.database.write(firm=False) as session:
+            for run in over:
+                await leases.release(session, MAIN, run, self._leased.pop(run))
+            for run, token in self._leased.items():
+                if not await leases.hold(session, MAIN, run, token, clock.now(), LEASE):
+                    raise StoreFault(f"run {run} was taken up by another replica")
+
+    async def _again(self, run_id: str) -> None:
+        """Sees what an operator has changed about a run."""
+        async with self._context.database.read() as session:
+            run = await runs.find(session, MAIN, run_id)
+        if run is None or run.status == "finished":
+            return
+        if run_id in self._node.campaigns:
+            self._driver.post("runs", Want(run_id, run.desired, run.rounds))  # type: ignore[arg-type]
+        else:
+            await self._take(run)
+
+    async def _take(self, run: Run) -> None:
+        """Takes the lease of a run and goes on with it."""
+        if run.id in self._node.campaigns:
+            return
+        async with self._context.database.write() as session:
+            token = await leases.take(session, MAIN, run.id, self._owner, clock.now(), LEASE)
+        if token is None:
+            return
+        async with self._context.database.read() as session:
+            fresh = await runs.find(session, MAIN, run.id)
+            assert fresh is not None
+            entered = await load.enter(session, self._context, fresh)
+        self._leased[run.id] = token
+        self._fresh.add(run.id)
+        self._driver.post("runs", entered)

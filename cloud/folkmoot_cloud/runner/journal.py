@@ -1,0 +1,206 @@
+"""Writes a step of the cloud's program into the database: journal, kept answers and tables in one transaction."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from folkmoot.clock import Mark
+from folkmoot.errors import StoreFault
+from folkmoot.hop import round
+from folkmoot.hop.batch import Batch
+from folkmoot.store.ledger import SCHEMA
+from folkmoot.wire import codec
+from folkmoot_cloud import clock
+from folkmoot_cloud.contributions import repository as contributions
+from folkmoot_cloud.database import Session
+from folkmoot_cloud.engine import Context
+from folkmoot_cloud.gateways import service as gateways
+from folkmoot_cloud.journal import repository as entries
+from folkmoot_cloud.leases import repository as leases
+from folkmoot_cloud.models import service as models
+from folkmoot_cloud.rounds import fates
+from folkmoot_cloud.rounds import progress as rounds
+from folkmoot_cloud.rounds.fates import Fate
+from folkmoot_cloud.runner import state
+from folkmoot_cloud.runner.node import (
+    AnswerTaken,
+    Cloud,
+    Evaluated,
+    Fact,
+    GatewayTold,
+    Learnt,
+    RoundClosed,
+    RoundOpened,
+    RunMoved,
+)
+from folkmoot_cloud.runs import progress as runs
+from folkmoot_cloud.runs import repository as run_rows
+from folkmoot_cloud.tables import Run
+
+LEASE = 30.0  # seconds that a dead replica's runs stand still before another one takes them up
+Lost = Callable[[str], None]
+
+
+class DatabaseJournal:
+    """The journal of the cloud's program (folkmoot.serve.driver.Journal)."""
+
+    def __init__(self, context: Context, tenant: str, node: Cloud, leased: Mapping[str, int], revived: Lost) -> None:
+        """`leased`: run to the token of its lease; `revived(run)` hears of a run that was to end and was given more rounds."""
+        self._context = context
+        self._tenant = tenant
+        self._node = node
+        self._leased = leased
+        self._revived = revived
+        self._models: dict[str, str] = {}  # run to its newest model, for the parent of the next
+
+    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
+        """Stores a step. Raises StoreFault: nothing is stored, or a lease is lost; the program must be built anew."""
+        facts, self._node.facts = self._node.facts, []
+        batch = batches["down"]
+        if batch.empty and not facts:
+            return
+        try:
+            async with self._context.database.write(firm=batch.firm) as session:
+                at = clock.now()
+                await self._hold(session, batch, facts, at)
+                await self._tell(session, facts, at)
+                orphans = await self._store(session, batch, mark)
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreFault(f"the database does not do: {error}") from error
+        for digest in orphans:
+            await self._context.blobs.delete(self._tenant, digest)
+
+    async def _hold(self, session: Session, batch: Batch, facts: list[Fact], at: datetime) -> None:
+        """Makes sure that every run that this is about is still ours."""
+        touched = {fact.run for fact in facts if not isinstance(fact, GatewayTold)}
+        touched |= {key.partition("/")[2].partition("/")[0] for key, _ in batch.journal}
+        for run in sorted(touched):
+            token = self._leased.get(run)
+            if token is None or not await leases.hold(session, self._tenant, run, token, at, LEASE):
+                raise StoreFault(f"run {run} was taken up by another replica")
+
+    async def _store(self, session: Session, batch: Batch, mark: Mark) -> list[str]:
+        """Writes the hop's batch; gives the large payloads that may go once it stands."""
+        machines: dict[str, list[bytes]] = {}
+        gone = set(batch.forgets)
+        for key, event in batch.journal:
+            if key not in gone:
+                machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
+        for key, events in machines.items():
+            await entries.append(session, self._tenant, key, batch.now, events)
+        for keep in batch.keeps:
+            if keep.owner not in gone:
+                await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
+        if batch.journal:
+            await entries.mark(session, self._tenant, mark.now, mark.wall)
+        return [digest for key in batch.forgets for digest in await entries.forget(session, self._tenant, key)]
+
+    # The tables.
+
+    async def _tell(self, session: Session, facts: list[Fact], at: datetime) -> None:
+        for fact in facts:
+            match fact:
+                case GatewayTold(gateway, entry):
+                    await gateways.told(session, self._tenant, gateway, entry, at)
+                case RunMoved():
+                    await self._run(session, fact, at)
+                case RoundOpened(run, number, base, members):
+                    asked = [Fate(one.member) for one in members]
+                    asked += [Fate(one.member, leaf.device) for one in members for leaf in one.each or ()]
+                    await rounds.opened(session, await self._row(session, run), number, base, asked, at)
+                case AnswerTaken():
+                    await self._answer(session, fact, at)
+                case Learnt(run, _, campaign):
+                    row = await self._row(session, run)
+                    parent = self._models.get(run) or row.model or row.base_model
+                    kept = state.dump(campaign.model.state)
+                    version, block = campaign.version, campaign.block
+                    model = await models.learnt(session, self._context.blobs, row, version, parent, block, at, state=kept)
+                    self._models[run] = model.id
+                case RoundClosed():
+                    await self._closed(session, fact, at)
+                case Evaluated(run, version, quality):
+                    await rounds.evaluated(
+                        session,
+                        await self._row(session, run),
+                        version,
+                        at,
+                        loss=quality.loss,
+                        accuracy=quality.accuracy,
+                        examples=quality.examples,
+                        members=quality.members,
+                    )
+
+    async def _run(self, session: Session, fact: RunMoved, at: datetime) -> None:
+        if fact.status == "running":
+            await runs.started(session, self._tenant, fact.run, at)
+            await runs.waits(session, self._tenant, fact.run, fact.reason)
+        elif fact.status == "paused":
+            await runs.paused(session, self._tenant, fact.run, at)
+        elif fact.outcome is not None:
+            self._models.pop(fact.run, None)
+            if not await runs.finished(session, self._tenant, fact.run, fact.outcome, fact.reason, at):
+                self._revived(fact.run)
+
+    async def _answer(self, session: Session, fact: AnswerTaken, at: datetime) -> None:
+        fresh = await contributions.add(
+            session,
+            self._tenant,
+            ask=fact.ask,
+            member=fact.member,
+            run_id=fact.run,
+            number=fact.number,
+            payload=fact.payload,
+            size=fact.size,
+            leaves=fact.leaves,
+            at=at,
+        )
+        if not fresh:
+            raise StoreFault(f"the answer of {fact.member} in round {fact.number} of run {fact.run} was counted before")
+        row = await self._row(session, fact.run)
+        await rounds.told(session, row, fact.number, [Fate(fact.member, fate="answered", bytes_up=fact.size)], at)
+
+    async def _closed(self, session: Session, fact: RoundClosed, at: datetime) -> None:
+        row = await self._row(session, fact.run)
+        await rounds.told(session, row, fact.number, list(_fates(fact).values()), at)
+        below = fact.sums.metrics
+        await rounds.closed(
+            session,
+            row,
+            fact.number,
+            fact.closed.outcome,
+            fact.closed.reason,
+            at,
+            model=self._models.get(fact.run) if fact.learnt else None,
+            bytes_up=sum(up for up, _ in fact.traffic.values()) + below.get("bytes_up", 0),
+            bytes_down=sum(down for _, down in fact.traffic.values()) + below.get("bytes_down", 0),
+        )
+
+    async def _row(self, session: Session, run: str) -> Run:
+        found = await run_rows.find(session, self._tenant, run)
+        if found is None:
+            raise StoreFault(f"run {run} is not in the database")
+        return found
+
+
+def _fates(fact: RoundClosed) -> dict[tuple[str, str], Fate]:
+    """Gives what became of every gateway and every device, as far as anybody has said."""
+    found: dict[tuple[str, str], Fate] = {}
+    told = {leaf.device: leaf for leaf in fact.sums.leaves}
+    for gateway, seat in fact.seats.items():
+        word, reason = fates.read(seat.fate)
+        up, down = fact.traffic.get(gateway, (0, 0))
+        waited = fact.answered_ms.get(gateway)
+        seconds = None if waited is None else waited / 1000
+        found[gateway, ""] = Fate(gateway, "", word, reason, up, down, seconds)
+        for leaf in seat.each or ():
+            known = told.get(leaf.device)
+            found[gateway, leaf.device] = _device(gateway, leaf.device, seat, known.fate if known is not None else None)
+    return found
+
+
+def _device(gateway: str, device: str, seat: round.Seat, fate: str | None) -> Fate:
+    """Gives what became of a device: what its gateway says of it, or else what became of the gateway."""
+    word, reason = fates.read(seat.fate if fate is None else fate)
+    return Fate(gateway, device, "silent" if fate is None and word == "answered" else word, reason)

@@ -1,0 +1,112 @@
+"""A run as the database has it, made into a campaign that can go on."""
+
+import hashlib
+
+import msgspec
+
+from folkmoot import arrays, plugins
+from folkmoot.errors import StoreFault
+from folkmoot.hop import round
+from folkmoot.hop.upper import PREFIX
+from folkmoot.store.ledger import EVENT_LIMIT, SCHEMA
+from folkmoot.strategy import Model as Weights
+from folkmoot.wire import bundle, codec
+from folkmoot.wire.messages import Plan
+from folkmoot_cloud.blobs import repository as blobs
+from folkmoot_cloud.database import ReadSession
+from folkmoot_cloud.engine import Context
+from folkmoot_cloud.journal import repository as entries
+from folkmoot_cloud.journal.repository import Record
+from folkmoot_cloud.models import repository as models
+from folkmoot_cloud.rounds import repository as rounds
+from folkmoot_cloud.runner import state
+from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
+from folkmoot_cloud.runner.node import Enter
+from folkmoot_cloud.tables import Run
+
+
+async def enter(session: ReadSession, context: Context, run: Run) -> Enter:
+    """Gives the run's campaign, with the journal and the kept answers of its open round.
+
+    Raises StoreFault where something of it is gone, or from a newer program; UserFault where this program lacks a plug-in.
+    """
+    spec = _spec(run, await _blob(session, context, run.tenant, run.task.program))
+    model = await models.find(session, run.tenant, run.model or run.base_model)
+    if model is None:
+        raise StoreFault(f"model {run.model or run.base_model} is not in the database")
+    block = await _blob(session, context, run.tenant, model.model_sha256)
+    moments = await _blob(session, context, run.tenant, model.state) if model.state is not None and run.model else None
+    evaluated = await rounds.newest_evaluated(session, run.tenant, run.id)
+    campaign = Campaign(
+        spec=spec,
+        model=Weights(arrays.unpack(spec.manifest.layout, block), state.load(moments)),
+        block=block,
+        version=model.version if run.model else 0,
+        number=run.done,
+        rounds=run.rounds,
+        desired=run.desired,  # type: ignore[arg-type]
+        evaluated=evaluated,
+    )
+    return await _under_way(session, context, run, campaign)
+
+
+def _spec(run: Run, program: bytes) -> Spec:
+    cohort, precision = run.cohort, run.precision
+    devices = cohort.get("devices")
+    listed = devices if isinstance(devices, list) else None
+    gateways = cohort.get("gateways")
+    return Spec(
+        run=run.id,
+        program=program,
+        manifest=bundle.program(program).manifest,
+        strategy=plugins.load("strategies", run.strategy["name"], run.strategy["options"]),
+        strategy_name=run.strategy["name"],
+        options=run.strategy["options"],
+        selector=plugins.load("selectors", "uniform", {}),
+        cohort=Cohort(
+            devices=None if listed is not None else devices,
+            fraction=cohort.get("fraction"),
+            gateways=frozenset(gateways) if gateways else None,
+            listed=frozenset(listed) if listed is not None else None,
+        ),
+        plan=msgspec.convert(run.plan, Plan),
+        minimum=run.min_answers,
+        deadline=int(run.deadline_seconds * 1000),
+        over_selection=run.over_selection,
+        evaluate=run.evaluate,
+        scale=precision["scale"],
+        bound=precision["bound"],
+        cap=precision["cap"],
+        total=precision["total"],
+        secret=hashlib.sha256(f"{run.id}/{run.created_at.timestamp()}".encode()).hexdigest(),
+    )
+
+
+async def _under_way(session: ReadSession, context: Context, run: Run, campaign: Campaign) -> Enter:
+    """Gives the campaign with the round that was open when its last holder stopped."""
+    keys = await entries.machines(session, run.tenant, f"{PREFIX}{run.id}/")
+    if not keys:
+        return Enter(campaign)
+    key = keys[-1]
+    history = [(record.now_ms, _event(key, record)) for record in (await entries.read(session, run.tenant, key)).events]
+    kept: dict[bytes, bytes] = {}
+    for _, event in history:
+        if isinstance(event, round.Answered) and not event.rejection:
+            content = await entries.kept(session, context.blobs, run.tenant, key, event.payload.hex())
+            if content is not None:
+                kept[event.payload] = content
+    return Enter(campaign, history, kept.get)
+
+
+def _event(key: str, record: Record) -> round.Event:
+    schema, event = record.content[0], record.content[1:]
+    if schema > SCHEMA:
+        raise StoreFault(f"{key} was journalled by a newer program (schema {schema}, this one knows {SCHEMA})")
+    return codec.load(event, round.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
+
+
+async def _blob(session: ReadSession, context: Context, tenant: str, digest: str) -> bytes:
+    found = await blobs.get(session, context.blobs, tenant, digest)
+    if found is None:
+        raise StoreFault(f"the blob {digest} is not in the database")
+    return found
