@@ -1,0 +1,52 @@
+"""Queries about blobs. Bytes up to 1 MiB live in their row, larger ones in the store that is handed in."""
+
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
+
+from folkmoot_cloud.blobs.store import BlobStore
+from folkmoot_cloud.database import ReadSession, Session
+from folkmoot_cloud.statements import insert_new
+from folkmoot_cloud.tables import Blob
+
+# Bytes beyond which a row is a burden for the database: a page cache is better filled with other things.
+INSIDE = 1 << 20
+
+
+async def find(session: ReadSession, tenant: str, digest: str) -> Blob | None:
+    """Gives the row, without the bytes."""
+    return await session.get(Blob, (tenant, digest))
+
+
+async def put(session: Session, store: BlobStore, tenant: str, content: bytes, at: datetime) -> str:
+    """Keeps `content`; gives its sha256, hexadecimal. What is there already is not written again.
+
+    A large blob is on the disk before its row is committed; after a crash between the two the same bytes are put again.
+    """
+    digest = sha256(content).hexdigest()
+    if await find(session, tenant, digest) is not None:
+        return digest
+    small = len(content) <= INSIDE
+    if not small:
+        await store.put(tenant, digest, content)
+    row = {
+        "tenant": tenant,
+        "digest": digest,
+        "size": len(content),
+        "content": content if small else None,
+        "inside": small,
+        "created_at": at,
+    }
+    await insert_new(session, Blob, row)
+    return digest
+
+
+async def get(session: ReadSession, store: BlobStore, tenant: str, digest: str) -> bytes | None:
+    """Gives the bytes, or None where there is no such blob. Raises StoreFault where the store has lost them."""
+    wanted = select(Blob).where(Blob.tenant == tenant, Blob.digest == digest).options(undefer(Blob.content))
+    row = (await session.scalars(wanted)).one_or_none()
+    if row is None:
+        return None
+    return row.content if row.content is not None else await store.get(tenant, digest)

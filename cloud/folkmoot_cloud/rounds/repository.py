@@ -1,0 +1,126 @@
+"""Queries about rounds, what became of their members, and how good the models were."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from folkmoot_cloud.database import ReadSession, Session
+from folkmoot_cloud.pages import Rows, Window, page
+from folkmoot_cloud.rounds.fates import Fate
+from folkmoot_cloud.statements import upsert
+from folkmoot_cloud.tables import Evaluation, Member, Round
+
+# (number, whether gateways, fate, how many)
+Count = tuple[int, bool, str, int]
+
+
+async def add(session: Session, found: Round) -> None:
+    """Stores a round that begins."""
+    session.add(found)
+    await session.flush()
+
+
+async def listing(session: ReadSession, tenant: str, run_id: str, window: Window) -> Rows[Round]:
+    """Gives a page of a run's rounds, first one first."""
+    rows = select(Round).where(Round.tenant == tenant, Round.run_id == run_id)
+    return await page(session, rows, window, Round.number)
+
+
+async def find(session: ReadSession, tenant: str, run_id: str, number: int) -> Round | None:
+    """Gives a round."""
+    return await session.get(Round, (tenant, run_id, number))
+
+
+async def tell(session: Session, tenant: str, run_id: str, number: int, fates: Iterable[Fate]) -> None:
+    """Records what became of members; what was said of one before is replaced."""
+    rows = [
+        {
+            "tenant": tenant,
+            "run_id": run_id,
+            "number": number,
+            "gateway": one.gateway,
+            "device": one.device,
+            "fate": one.fate,
+            "reason": one.reason,
+            "bytes_up": one.bytes_up,
+            "bytes_down": one.bytes_down,
+            "seconds": one.seconds,
+        }
+        for one in fates
+    ]
+    await upsert(session, Member, rows)
+
+
+async def members(
+    session: ReadSession,
+    tenant: str,
+    run_id: str,
+    number: int,
+    window: Window,
+    *,
+    gateway: str | None = None,
+    fate: str | None = None,
+    devices: bool | None = None,
+) -> Rows[Member]:
+    """Gives a page of a round's members, each gateway before its devices; only devices, only gateways, or both."""
+    rows = select(Member).where(Member.tenant == tenant, Member.run_id == run_id, Member.number == number)
+    for column, value in ((Member.gateway, gateway), (Member.fate, fate)):
+        if value is not None:
+            rows = rows.where(column == value)
+    if devices is not None:
+        rows = rows.where(Member.device != "" if devices else Member.device == "")
+    return await page(session, rows, window, Member.gateway, Member.device)
+
+
+async def tallies(session: ReadSession, tenant: str, run_id: str, numbers: Sequence[int]) -> Sequence[Count]:
+    """Gives how many gateways and how many devices met which fate."""
+    home = (Member.device == "").label("home")
+    wanted = (
+        select(Member.number, home, Member.fate, func.count())
+        .where(Member.tenant == tenant, Member.run_id == run_id, Member.number.in_(numbers))
+        .group_by(Member.number, home, Member.fate)
+    )
+    return [(number, bool(of), fate, count) for number, of, fate, count in await session.execute(wanted)]
+
+
+async def evaluations(session: ReadSession, tenant: str, run_id: str, versions: Sequence[int]) -> dict[int, Evaluation]:
+    """Gives how good these versions of a run were, by version."""
+    wanted = select(Evaluation).where(
+        Evaluation.tenant == tenant, Evaluation.run_id == run_id, Evaluation.version.in_(versions)
+    )
+    return {row.version: row for row in await session.scalars(wanted)}
+
+
+async def newest_evaluated(session: ReadSession, tenant: str, run_id: str) -> int:
+    """Gives the newest version of a run that was evaluated; -1 before there is one."""
+    found = await session.scalar(
+        select(func.max(Evaluation.version)).where(Evaluation.tenant == tenant, Evaluation.run_id == run_id)
+    )
+    return -1 if found is None else int(found)
+
+
+async def evaluate(
+    session: Session,
+    tenant: str,
+    run_id: str,
+    version: int,
+    *,
+    loss: float | None,
+    accuracy: float | None,
+    examples: int,
+    members: int,
+    at: datetime,
+) -> None:
+    """Records how good a version is; a later evaluation of the same version replaces it."""
+    row = {
+        "tenant": tenant,
+        "run_id": run_id,
+        "version": version,
+        "loss": loss,
+        "accuracy": accuracy,
+        "examples": examples,
+        "members": members,
+        "at": at,
+    }
+    await upsert(session, Evaluation, [row])

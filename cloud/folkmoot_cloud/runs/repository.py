@@ -1,0 +1,67 @@
+"""Queries about runs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import joinedload
+
+from folkmoot_cloud.database import ReadSession, Session
+from folkmoot_cloud.pages import Rows, Window, page
+from folkmoot_cloud.tables import Evaluation, Lease, Run
+
+
+async def add(session: Session, run: Run) -> None:
+    """Stores a new run."""
+    session.add(run)
+    await session.flush()
+
+
+async def listing(
+    session: ReadSession, tenant: str, window: Window, *, status: str | None = None, task_id: str | None = None
+) -> Rows[Run]:
+    """Gives a page of the runs with their tasks, newest first."""
+    rows = select(Run).where(Run.tenant == tenant).options(joinedload(Run.task))
+    for column, value in ((Run.status, status), (Run.task_id, task_id)):
+        if value is not None:
+            rows = rows.where(column == value)
+    return await page(session, rows, window, Run.created_at, Run.id, newest_first=True)
+
+
+async def find(session: ReadSession, tenant: str, run_id: str) -> Run | None:
+    """Gives a run with its task."""
+    wanted = select(Run).where(Run.tenant == tenant, Run.id == run_id).options(joinedload(Run.task))
+    return (await session.scalars(wanted)).one_or_none()
+
+
+async def locked(session: Session, tenant: str, run_id: str) -> Run | None:
+    """Gives a run with its task, as it is now, and holds off everybody else who wants to change it until the commit."""
+    wanted = select(Run).where(Run.tenant == tenant, Run.id == run_id).options(joinedload(Run.task))
+    wanted = wanted.with_for_update(of=Run).execution_options(populate_existing=True)
+    return (await session.scalars(wanted)).one_or_none()
+
+
+async def waiting(session: ReadSession, tenant: str, at: datetime) -> Sequence[Run]:
+    """Gives the runs that are not finished and that nobody holds a lease on, oldest first, with their tasks."""
+    held = exists().where(Lease.tenant == Run.tenant, Lease.run_id == Run.id, Lease.until > at)
+    wanted = select(Run).where(Run.tenant == tenant, Run.status != "finished", ~held).options(joinedload(Run.task))
+    return (await session.scalars(wanted.order_by(Run.created_at, Run.id))).all()
+
+
+async def evaluations(session: ReadSession, tenant: str, runs: Sequence[str]) -> dict[tuple[str, bool], Evaluation]:
+    """Gives how good these runs were when they began (run, False) and are now (run, True)."""
+    newest = (
+        select(Evaluation.run_id, func.max(Evaluation.version).label("version"))
+        .where(Evaluation.tenant == tenant, Evaluation.run_id.in_(runs))
+        .group_by(Evaluation.run_id)
+        .subquery()
+    )
+    wanted = (
+        select(Evaluation)
+        .join(newest, Evaluation.run_id == newest.c.run_id)
+        .where(Evaluation.tenant == tenant, (Evaluation.version == newest.c.version) | (Evaluation.version == 0))
+    )
+    found: dict[tuple[str, bool], Evaluation] = {}
+    for row in await session.scalars(wanted):
+        found[row.run_id, row.version > 0] = row
+    return found

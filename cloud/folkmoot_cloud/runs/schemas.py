@@ -1,0 +1,142 @@
+"""What the API says about runs."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from folkmoot_cloud.models.schemas import EvaluationView
+from folkmoot_cloud.words import Count, Input, Line, Name, View, Word, example
+
+Status = Literal["pending", "running", "paused", "finished"]
+Desired = Literal["run", "pause", "stop"]
+Outcome = Literal["completed", "failed", "stopped"]
+Whole = Annotated[int, Field(ge=-(1 << 53), le=1 << 53, strict=True)]
+Option = Annotated[bool, Field(strict=True)] | Whole | float | Annotated[str, StringConstraints(max_length=200)]
+
+
+class Strategy(Input):
+    """The learning algorithm."""
+
+    model_config = example({"name": "fedprox", "options": {"mu": 0.01}})
+
+    name: Word = "fedavg"
+    options: dict[Word, Option] = Field(default={}, max_length=32)
+
+
+class Cohort(Input):
+    """Who takes part: everybody, unless this says less. `gateways` narrows the choice, the others say how many of it."""
+
+    model_config = example({"devices": 50, "gateways": ["home-7", "home-9"]})
+
+    devices: (
+        Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
+        | Annotated[list[Name], Field(min_length=1, max_length=10_000)]
+        | None
+    ) = Field(default=None, description="How many a round, or which ones.")
+    fraction: float | None = Field(default=None, gt=0, le=1, description="Share of the devices that are there.")
+    gateways: list[Name] | None = Field(default=None, min_length=1, max_length=10_000, description="Only those below these.")
+
+    @model_validator(mode="after")
+    def _one_number(self) -> "Cohort":
+        if self.devices is not None and self.fraction is not None:
+            raise ValueError("devices and fraction exclude each other: both say how many take part, so give one of them")
+        return self
+
+    @property
+    def size(self) -> int | None:
+        """How many devices a round is to have; None where that depends on who is there."""
+        return len(set(self.devices)) if isinstance(self.devices, list) else self.devices
+
+
+class PlanChange(Input):
+    """What members do locally, where it differs from the task's own plan."""
+
+    model_config = example({"epochs": 5, "learning_rate": 0.1})
+
+    epochs: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = None
+    steps: Annotated[int, Field(ge=0, le=1_000_000, strict=True)] | None = Field(
+        default=None, description="Instead of epochs; 0: as many as the epochs take."
+    )
+    learning_rate: float | None = Field(default=None, gt=0, le=100)
+    max_examples: Count | None = Field(default=None, description="0: all.")
+    seed: Count | None = None
+
+
+class Precision(Input):
+    """How updates become integers, so that sums are exact. `total` × `bound` × 2^`scale` must stay within 2^53."""
+
+    scale: int = Field(default=22, ge=0, le=52, strict=True, description="b: an update is rounded to multiples of 2^-b.")
+    bound: float = Field(default=64.0, gt=0, le=1e9, description="Largest change of one weight that is taken.")
+    cap: int = Field(default=10_000, ge=1, le=1 << 40, strict=True, description="Largest weight of one device.")
+    total: int = Field(default=1 << 25, ge=1, le=1 << 53, strict=True, description="Largest sum of the weights of a round.")
+
+
+class RunNew(Input):
+    """A training job to start."""
+
+    model_config = example(
+        {
+            "name": "first try",
+            "task": "digits",
+            "strategy": {"name": "fedavg"},
+            "rounds": 10,
+            "plan": {"epochs": 5},
+            "min_answers": 8,
+            "deadline_seconds": 120,
+        }
+    )
+
+    name: Line = Field(default="", description="For people; the task's name where there is none.")
+    task: Name = Field(description="Its id, or its name for the newest one.")
+    strategy: Strategy = Strategy()
+    cohort: Cohort = Cohort()
+    rounds: int = Field(default=10, ge=1, le=100_000, strict=True)
+    plan: PlanChange = PlanChange()
+    min_answers: int = Field(
+        default=1, ge=1, le=10_000_000, strict=True, description="Devices below which a round makes no new version."
+    )
+    deadline_seconds: float = Field(default=600, ge=0.1, le=7 * 86_400, description="After which a round waits for nobody.")
+    over_selection: float = Field(default=1.0, ge=1, le=10, description="Asks so many times the devices that are wanted.")
+    evaluate: bool = Field(default=True, strict=True, description="Whether devices evaluate each version on their hold-outs.")
+    precision: Precision = Precision()
+    start_from: Name | None = Field(default=None, description="A model of the same task; null: what came with the task.")
+
+
+class TaskRef(View):
+    """Which task."""
+
+    id: str
+    name: str
+    version: str
+
+
+class RunView(View):
+    """A training job: what was asked for, and how far it is."""
+
+    id: str
+    name: str
+    task: TaskRef
+    status: Status
+    desired: Desired = Field(description="What operators want; the status follows.")
+    outcome: Outcome | None = Field(description="Once it is finished.")
+    reason: str = Field(description="Why it ended, or why it waits.")
+    strategy: dict[str, Any]
+    cohort: dict[str, Any]
+    rounds: int = Field(description="How many it is to have.")
+    done: int = Field(description="Number of the last round that is over.")
+    plan: dict[str, Any]
+    min_answers: int
+    deadline_seconds: float
+    over_selection: float
+    evaluate: bool
+    precision: dict[str, Any]
+    base_model: str = Field(description="The model that it started from.")
+    model: str | None = Field(description="The newest model that it has learnt.")
+    bytes_up: int = Field(description="Towards the cloud, payloads of all rounds.")
+    bytes_down: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    before: EvaluationView | None = Field(default=None, description="How good the base model was.")
+    after: EvaluationView | None = Field(default=None, description="How good the newest evaluated version is.")

@@ -1,0 +1,87 @@
+"""What the runner stands on: leases, the journal of its machines, the answers it took, and what it told the world."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from folkmoot_cloud.columns import DIGEST, NAME
+from folkmoot_cloud.tables.base import Base, Owned, of
+
+
+class Event(Base):
+    """Something that happened, in the order of the commits."""
+
+    __tablename__ = "events"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    tenant: Mapped[str] = mapped_column(NAME, ForeignKey("tenants.id"))
+    kind: Mapped[str]
+    run_id: Mapped[str | None] = mapped_column(NAME)
+    content: Mapped[dict[str, Any]]
+    at: Mapped[datetime] = mapped_column(index=True)
+
+    __table_args__ = (Index(None, "tenant", "sequence"), {"sqlite_autoincrement": True})
+
+
+class Lease(Owned, Base):
+    """Which replica holds a run, and until when. `token` grows with every change of hands."""
+
+    __tablename__ = "leases"
+
+    run_id: Mapped[str] = mapped_column(NAME, primary_key=True)
+    owner: Mapped[str]
+    token: Mapped[int]
+    until: Mapped[datetime]
+
+    __table_args__ = (of("runs", "run_id"),)
+
+
+class JournalEntry(Owned, Base):
+    """An event that a machine took, with the time of its timeline."""
+
+    __tablename__ = "journal"
+
+    machine: Mapped[str] = mapped_column(String(255), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    now_ms: Mapped[int]
+    event: Mapped[bytes]
+
+
+class Snapshot(Owned, Base):
+    """A machine's whole state after the journal entry `sequence`."""
+
+    __tablename__ = "snapshots"
+
+    machine: Mapped[str] = mapped_column(String(255), primary_key=True)
+    sequence: Mapped[int]
+    now_ms: Mapped[int]
+    content: Mapped[bytes]
+
+
+class Kept(Owned, Base):
+    """A payload that must not be lost before its machine is forgotten."""
+
+    __tablename__ = "kept"
+
+    machine: Mapped[str] = mapped_column(String(255), primary_key=True)
+    digest: Mapped[str] = mapped_column(DIGEST, primary_key=True)
+    content: Mapped[bytes | None]  # None: it is in the store of large blobs
+
+
+class Contribution(Owned, Base):
+    """That a member's answer to an Ask was taken. There is at most one."""
+
+    __tablename__ = "contributions"
+
+    ask: Mapped[str] = mapped_column(NAME, primary_key=True)  # 16 bytes, hexadecimal
+    member: Mapped[str] = mapped_column(NAME, primary_key=True)
+    run_id: Mapped[str] = mapped_column(NAME)
+    number: Mapped[int]
+    payload: Mapped[str] = mapped_column(DIGEST)
+    size: Mapped[int]
+    leaves: Mapped[int]  # devices whose updates are in it
+    at: Mapped[datetime]
+
+    __table_args__ = (of("rounds", "run_id", "number"),)
