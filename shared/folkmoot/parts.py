@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from folkmoot.errors import MisuseFault, PeerFault, UserFault
-from folkmoot.wire.codec import FLOAT32, INT8, INT16, INT32, INT64
+from folkmoot.wire.codec import FLOAT32, INT8, INT16, INT32, INT64, MAP
 from folkmoot.wire.layout import Layout
 from folkmoot.wire.partial import Group, Leaf, Partial
 
@@ -128,16 +128,30 @@ class Fold:
         """The devices whose updates are in the sums."""
         return frozenset(self._merged)
 
-    def add(self, partial: Partial) -> None:
-        """Adds a partial that has passed the screens (folkmoot.serve.admission), lifting groups of float32.
+    def check(self, partial: Partial) -> None:
+        """Makes sure that `add` takes the partial; changes nothing.
 
-        Raises PeerFault, and then nothing has changed: "duplicate_leaf" where a device has merged already, "shape" where the
-        groups are not this fold's, "weight_over_cap" where the weights would pass the total.
+        Raises PeerFault: "duplicate_leaf" where a device has merged already, "shape" where the groups are not this fold's,
+        "weight_over_cap" where the weights would pass the total, "bad_metric" where the metrics would no longer fit the wire.
         """
         if not self._merged.isdisjoint(partial.merged):
             twice = sorted(self._merged.intersection(partial.merged))
             raise PeerFault("duplicate_leaf", f"{', '.join(twice[:3])} merged already")
-        self._fits(partial)
+        expected = {name: total.size for name, total in self._sums.items()} if partial.merged else {}
+        if {name: group.size for name, group in partial.groups.items()} != expected:
+            raise PeerFault("shape", f"groups {sorted(partial.groups)}: not {sorted(expected)}, or not of their sizes")
+        for name, group in partial.groups.items():
+            if self._sums[name].weight + group.weight > self._total:
+                raise PeerFault("weight_over_cap", f"group {name} would pass the round's total weight of {self._total}")
+        if len(self._metrics.keys() | partial.metrics.keys()) > MAP:
+            raise PeerFault("bad_metric", f"more than {MAP} names of metrics in one round")
+
+    def add(self, partial: Partial) -> None:
+        """Adds a partial that has passed the screens (folkmoot.serve.admission), lifting groups of float32.
+
+        Raises PeerFault as `check` does, and then nothing has changed.
+        """
+        self.check(partial)
         for name, group in partial.groups.items():
             self._sums[name].add(group, self._scale)
         self._merged.update(partial.merged)
@@ -167,14 +181,6 @@ class Fold:
             leaves=tuple(next(told) for _, told in groupby(ranked, key=attrgetter("device"))),
             metrics={name: self._metrics[name][0] for name in sorted(self._metrics)},
         )
-
-    def _fits(self, partial: Partial) -> None:
-        expected = {name: total.size for name, total in self._sums.items()} if partial.merged else {}
-        if {name: group.size for name, group in partial.groups.items()} != expected:
-            raise PeerFault("shape", f"groups {sorted(partial.groups)}: not {sorted(expected)}, or not of their sizes")
-        for name, group in partial.groups.items():
-            if self._sums[name].weight + group.weight > self._total:
-                raise PeerFault("weight_over_cap", f"group {name} would pass the round's total weight of {self._total}")
 
     def _count(self, partial: Partial, times: int) -> None:
         for leaf in partial.leaves:

@@ -132,6 +132,10 @@ FAULTS = {
         "shape",
     ),
     "sums of nobody": (Partial(groups=update("b", 6).groups, leaves=(Leaf("b", "away"),)), "shape"),
+    "names of metrics beyond what one partial may have": (
+        Partial(groups={}, leaves=(Leaf("b", "late"),), metrics={f"m{i}": 1 for i in range(63)}),
+        "bad_metric",
+    ),
     "more weight than the round has": (update("b", 7, weight=1_000), "weight_over_cap"),
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import msgspec
 
 from folkmoot import plugins
+from folkmoot.errors import PeerFault
 from folkmoot.hop.ports import Judgement
 from folkmoot.parts import Fold
 from folkmoot.screen import Rejected
@@ -33,10 +34,15 @@ class Sums:
         verdict = self._admission.judge(member, answer, data, below)
         if isinstance(verdict, Rejected):
             return Judgement(rejection=verdict.reason, detail=verdict.detail)
-        return Judgement(leaves=verdict.partial.merged, content=self._weigh(verdict.partial))
+        content = self._weigh(verdict.partial)
+        try:
+            self._fold.check(content)
+        except PeerFault as fault:
+            return Judgement(rejection=fault.reason, detail=fault.detail)
+        return Judgement(leaves=content.merged, content=content)
 
     def add(self, member: str, content: Partial) -> None:
-        """Adds what `judge` gave."""
+        """Adds what `judge` gave last."""
         self._fold.add(content)
 
     def partial(self) -> Partial:
