@@ -30,7 +30,10 @@ class Broker:
     """One child process that listens on `port`, started anew as often as one likes."""
 
     def __init__(self, command: Sequence[str | Path], port: int, log: Path) -> None:
-        """`command` runs a broker in the foreground; what it says goes to the file `log`."""
+        """`command` runs a broker in the foreground; what it says goes to the file `log`.
+
+        Of several ports, `port` is the one that it opens last: then it is ready.
+        """
         self.port = port
         self._command = [str(part) for part in command]
         self._log = log
@@ -63,7 +66,7 @@ class Broker:
                 child.wait(_PACE)
             except subprocess.TimeoutExpired:
                 continue
-            last = self._log.read_text("utf-8", "replace").strip().rpartition("\n")[2]
+            last = " ".join(self._log.read_text("utf-8", "replace").splitlines()[-2:])
             raise UserFault(f"the broker {self._command[0]} does not start: {last or child.returncode}; see {self._log}")
         self.kill()
         raise UserFault(f"the broker {self._command[0]} is not there after {START_TIMEOUT:g} s; see {self._log}")

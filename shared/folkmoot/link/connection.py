@@ -22,7 +22,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from folkmoot.link import packet
 from folkmoot.link.dialect import V5
 from folkmoot.link.endpoint import Endpoint
-from folkmoot.link.face import Arrived, Denied, Event, Failed, Key, Limits, Published, Session
+from folkmoot.link.face import TOO_LARGE, Arrived, Denied, Event, Failed, Key, Limits, Published, Session
+from folkmoot.link.rules import publish_size
 
 # Times a keepalive at which paho is asked to look at its timers: a ping is late by an eighth at most, brokers allow a half.
 BEATS = 8
@@ -165,9 +166,9 @@ class Connection:
 
     def publish(self, key: Key, topic: str, payload: bytes, *, retain: bool, qos: int, expiry_s: int | None) -> None:
         """Sends a message, or gives Failed at the loop's next turn for one that the broker would disconnect us for."""
-        size = packet.publish_size(topic, payload, qos=qos, expires=expiry_s is not None, v5=self._v5)
+        size = publish_size(topic, payload, qos=qos, expires=expiry_s is not None, v5=self._v5)
         if size > self._limits.max_packet:
-            reason = f"Packet too large: {size} bytes, the broker takes {self._limits.max_packet}"
+            reason = f"{TOO_LARGE}: {size} bytes, the broker takes {self._limits.max_packet}"
             self._loop.call_soon(self._sink, Failed(key, reason))
             return
         properties = packet.publish(expiry_s) if self._v5 and expiry_s is not None else None
@@ -263,10 +264,10 @@ class Connection:
             self.opened.set_result(granted)
 
     def _on_disconnect(self, _client: Any, _data: Any, flags: Any, code: ReasonCode, _properties: Any) -> None:
-        if flags.is_disconnect_packet_from_server:
+        if flags.is_disconnect_packet_from_server or code.value == packet.KEEPALIVE:
             self.drop(str(code))
         else:
-            self.drop(self._ear.last or ("disconnected" if not code.is_failure else "connection lost"))
+            self.drop(self._ear.last or ("connection lost" if code.is_failure else "disconnected"))
 
     def _on_message(self, _client: Any, _data: Any, message: paho.MQTTMessage) -> None:
         token = (self._number, message.mid) if message.qos else None

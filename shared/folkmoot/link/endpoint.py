@@ -1,6 +1,7 @@
 """Where a broker is, how it is recognised and who we say that we are."""
 
 import asyncio
+import os
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -107,7 +108,10 @@ async def _connect(host: str, port: int) -> socket.socket:
     try:  # an address needs no resolver, hence no thread
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise ConnectionError(f"{host}: {error.strerror}") from None
     failure: OSError = ConnectionError(f"{host} has no address")
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)
@@ -120,7 +124,7 @@ async def _connect(host: str, port: int) -> socket.socket:
             failure = ConnectionError(f"no answer from {address[0]} within {ADDRESS_TIMEOUT:g} s")
         except OSError as error:
             sock.close()
-            failure = error
+            failure = ConnectionError(os.strerror(error.errno) if error.errno else str(error))
         except BaseException:
             sock.close()
             raise

@@ -1,4 +1,4 @@
-"""What the link knows about MQTT packets: their properties, sizes and reason codes. All numbers are those of MQTT 5."""
+"""The properties and reason codes of MQTT 5 that a link uses, as paho has them."""
 
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -7,6 +7,7 @@ from folkmoot.link.face import Last, Session
 
 # Reason codes (section 2.4); paho gives those of 3.1.1 as their equivalents.
 NOBODY_SUBSCRIBED = 0x10
+KEEPALIVE = 0x8D  # the other end has not been heard for too long
 LASTING = frozenset((0x85, 0x86, 0x87, 0x8A, 0x8C))  # client id, password, not authorised, banned, authentication method
 
 
@@ -36,10 +37,3 @@ def publish(expiry_s: int) -> Properties:
     """Gives the properties of a PUBLISH that may wait for `expiry_s` seconds (3.3.2.3). No topic alias, ever: after a restart
     of the broker it is unknown, and the client is thrown out again and again."""
     return _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
-
-
-def publish_size(topic: str, payload: bytes, *, qos: int, expires: bool, v5: bool) -> int:
-    """Gives the bytes of a PUBLISH packet (3.3)."""
-    properties = (6 if expires else 1) if v5 else 0
-    rest = 2 + len(topic.encode()) + (2 if qos else 0) + properties + len(payload)
-    return 1 + -(-rest.bit_length() // 7) + rest
