@@ -18,7 +18,7 @@ def program(parameters: int) -> bundle.Program:
     layout = Layout((Tensor("w", (parameters,)),))
     contract = bundle.Contract(name=CONTRACT, x_shape=(1,))
     manifest = bundle.Manifest(task="toy", version="1", layout=layout, contract=contract, batch=1, parameters=parameters)
-    return bundle.Program(manifest=manifest, tflite=b"")
+    return bundle.Program(manifest=manifest, tflite=b"\x1c\0\0\0TFL3")
 
 
 def examples(device: str) -> int:

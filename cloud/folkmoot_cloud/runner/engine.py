@@ -179,10 +179,17 @@ class Life:
                 waiting = await runs.waiting(session, MAIN, clock.now())
             for run in waiting:
                 await self._take(run)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
-                    while True:
-                        await self._again(await self._looks.get())
+            until = asyncio.get_running_loop().time() + LOOK
+            while (run_id := await self._next_look(until)) is not None:
+                await self._again(run_id)
+
+    async def _next_look(self, until: float) -> str | None:
+        """Gives a run that somebody wants looked at; None when it is time to look at all of them."""
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._looks.get()
+        except TimeoutError:
+            return None
 
     async def _renew(self) -> None:
         """Keeps our leases, and gives those of runs that are over back."""
