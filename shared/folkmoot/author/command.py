@@ -14,9 +14,6 @@ import typer
 
 from folkmoot.errors import UserFault
 
-# A callback rather than a command, so that the name stays the one that the entry point gives.
-app = typer.Typer(subcommand_metavar="", context_settings={"allow_interspersed_args": True})
-
 Source = Annotated[
     str,
     typer.Argument(metavar="MODULE:FUNCTION", help="A function without arguments that returns a folkmoot.author.draft.Draft."),
@@ -25,13 +22,11 @@ Output = Annotated[Path, typer.Option("--output", "-o", metavar="BUNDLE", help="
 Seed = Annotated[int, typer.Option(help="Seeds the initial weights.", min=0)]
 
 
-@app.callback(invoke_without_command=True)
-def author(source: Source, output: Output, seed: Seed = 0) -> None:
+def author(source: Source, output: Output, seed: Seed = 0) -> int:
     """Compile a Keras model into a bundle: a program that devices train, its weights, and what they mean."""
     if find_spec("tensorflow") is None:
         raise UserFault("`folkmoot author` needs TensorFlow: pip install 'folkmoot[author]'")
     command = [sys.executable, "-m", "folkmoot.author", source, str(output), str(seed)]
-    # TensorFlow's own chatter below its errors says nothing about the model.
-    ran = subprocess.run(command, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, check=False)  # noqa: S603 - our own module
-    if ran.returncode:
-        raise typer.Exit(ran.returncode)
+    # What TensorFlow says below its errors is about itself.
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(command, env=quiet, check=False).returncode  # noqa: S603 - our own module

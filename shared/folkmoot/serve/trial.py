@@ -9,13 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from folkmoot.serve import reference
+from folkmoot.serve import memory, reference
 from folkmoot.serve.program import Learner
 from folkmoot.wire import bundle
-
-_STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"  # proc(5): sets the peak of resident memory back to its present value
 
 WARM = 100  # steps that are timed, after the ten that allocate and fill the caches
 
@@ -24,26 +20,20 @@ def main(program_path: str, weights_path: str) -> None:
     """Runs the trial and writes what it found to standard output."""
     program = bundle.program(Path(program_path).read_bytes())
     weights = Path(weights_path).read_bytes()
-    _CLEAR.write_text(_RESET_PEAK)
-    before = _resident("VmRSS")
+    memory.reset_peak()
+    before = memory.resident()
     learner = Learner(program)
     rate = float(program.manifest.reference["learning_rate"])
     losses = reference.losses(learner, weights, rate)
     x, y = reference.batch(program.manifest.contract, program.manifest.batch)
     learner.evaluate(x, y)
     learner.get_weights()
-    peak = _resident("VmHWM") - before
+    peak = memory.peak() - before
     began = time.perf_counter()
     for _ in range(WARM):
         learner.train(x, y, rate=rate)
     seconds = (time.perf_counter() - began) / WARM
     print(json.dumps({"losses": losses, "peak_bytes": peak, "step_seconds": seconds}))
-
-
-def _resident(field: str) -> int:
-    """Gives a figure of proc(5) status in bytes."""
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field + ":"))
-    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":

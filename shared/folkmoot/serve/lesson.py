@@ -1,0 +1,142 @@
+"""One job of a training process: evaluates the base model on the hold-out, trains it on the rest, writes the update."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from time import perf_counter
+
+import cbor2
+import numpy as np
+
+from folkmoot import arrays
+from folkmoot.serve import memory
+from folkmoot.serve.batches import Batches, JobFault
+from folkmoot.serve.conversation import Done, Job
+from folkmoot.serve.program import Floats, Learner
+from folkmoot.wire import bundle, codec, partial
+from folkmoot.wire.messages import Plan
+from folkmoot.wire.partial import Group, Leaf, Partial
+
+UNIT = 1 << 20  # losses are summed as integers, in units of 2^-20, so that every grouping gives the same sum
+# A larger loss counts as this, and so does one that is no number: 64 of them are as much as the screen takes of one device.
+LARGEST = 65_536.0
+
+Check = Callable[[], None]
+"""Called before every batch; raises to end the job."""
+
+
+class Classroom:
+    """What stays between jobs: the program that was used last, loaded."""
+
+    def __init__(self, threads: int = 1) -> None:
+        """`threads`: that the runtime may use."""
+        self._threads = threads
+        self._digest = b""
+        self._learner: Learner | None = None
+
+    def teach(self, job: Job, check: Check) -> Done:
+        """Does a job.
+
+        Raises JobFault, PeerFault, StoreFault or UserFault where it cannot be done, and whatever `check` raises.
+        """
+        began = perf_counter()
+        learner = self._load(Path(job.program))
+        weights = job.block or Path(job.weights).read_bytes()
+        learner.set_weights(weights)
+        batches = Batches(Path(job.examples), learner.manifest.contract, learner.manifest.batch)
+        metrics: dict[str, int] = {}
+        groups: dict[str, Group] = {}
+        steps = examples = 0
+        try:
+            if job.evaluate or job.phase == "evaluate":
+                metrics |= evaluate(learner, batches, check)
+            if job.phase == "train":
+                order = Random(f"{job.plan.seed} {job.seed}")  # noqa: S311 - an order that can be repeated, no secret
+                steps, examples, measured = train(learner, batches, job.plan, order, check)
+                metrics |= measured
+                groups = update(learner, weights, min(examples, job.cap))
+        finally:
+            batches.close()
+        seconds, peak = perf_counter() - began, memory.peak()
+        note = cbor2.dumps({"seconds": seconds, "steps": steps, "peak_bytes": peak}, canonical=True)
+        payload = partial.dump(Partial(groups=groups, leaves=(Leaf(job.device, note=note),), metrics=metrics))
+        digest = codec.digest(payload)
+        return Done(
+            path=_write(Path(job.out), digest.hex(), payload),
+            digest=digest,
+            size=len(payload),
+            metrics=metrics,
+            examples=examples,
+            steps=steps,
+            seconds=seconds,
+            peak_bytes=peak,
+        )
+
+    def _load(self, path: Path) -> Learner:
+        """Gives the program that a file holds; loads it only where it is not the last one."""
+        data = path.read_bytes()
+        digest = codec.digest(data)
+        if self._learner is None or digest != self._digest:
+            self._learner = None  # its memory first, then the other's
+            self._learner = Learner(bundle.program(data), threads=self._threads)
+            self._digest = digest
+        return self._learner
+
+
+def evaluate(learner: Learner, batches: Batches, check: Check) -> dict[str, int]:
+    """Gives the exact sums over the hold-out: `eval_count`, `eval_correct`, `eval_loss_u20`."""
+    number = correct = loss = 0
+    for x, y in batches.held_out():
+        check()
+        losses, right = learner.evaluate(x, y)
+        number += len(x)
+        correct += int(right.sum())
+        loss += total(losses)
+    return {"eval_count": number, "eval_correct": correct, "eval_loss_u20": loss}
+
+
+def train(learner: Learner, batches: Batches, plan: Plan, order: Random, check: Check) -> tuple[int, int, dict[str, int]]:
+    """Trains as the plan says; gives the steps, the distinct examples, and `train_count` and `train_loss_u20`, with repeats.
+
+    Raises JobFault("no_examples") where there are none.
+    """
+    steps = examples = number = loss = 0
+    for epoch, x, y in batches.training(plan, order):
+        check()
+        loss += total(learner.train(x, y, rate=plan.learning_rate, proximal=plan.proximal))
+        steps += 1
+        number += len(x)
+        if epoch == 0:
+            examples = number
+    return steps, examples, {"train_count": number, "train_loss_u20": loss}
+
+
+def update(learner: Learner, base: bytes, weight: int) -> dict[str, Group]:
+    """Gives what was learnt since `base`, float32, by group.
+
+    Raises JobFault("diverged") where it is not finite.
+    """
+    layout = learner.manifest.layout
+    before, after = arrays.unpack(layout, base), arrays.unpack(layout, learner.get_weights())
+    groups = {}
+    for name, tensors in layout.groups.items():
+        delta = np.concatenate([np.subtract(after[one.name], before[one.name]).ravel() for one in tensors])
+        if not np.isfinite(delta).all():
+            raise JobFault("diverged", f"training left the numbers in group {name}: a smaller learning rate may hold")
+        groups[name] = Group(weight, codec.FLOAT32, delta.astype("<f4").tobytes())
+    return groups
+
+
+def total(losses: Floats) -> int:
+    """Gives the sum of losses in units of 2^-20, each rounded by itself."""
+    bounded = np.nan_to_num(losses.astype(np.float64), nan=LARGEST).clip(-LARGEST, LARGEST)
+    return int(np.rint(bounded * UNIT).sum())
+
+
+def _write(folder: Path, name: str, content: bytes) -> str:
+    """Puts a file in place, whole or not at all; gives its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, fresh = folder / name, folder / f"{name}.new"
+    fresh.write_bytes(content)
+    fresh.replace(path)
+    return str(path)
