@@ -84,7 +84,7 @@ class Classroom:
 
 
 def evaluate(learner: Learner, batches: Batches, check: Check) -> dict[str, int]:
-    """Gives the exact sums over the hold-out: `eval_count`, `eval_correct`, `eval_loss_u20`."""
+    """Gives the exact sums over the hold-out: `eval_count`, `eval_correct`, `eval_loss_u20`, and `eval_members` with it."""
     number = correct = loss = 0
     for x, y in batches.held_out():
         check()
@@ -92,7 +92,8 @@ def evaluate(learner: Learner, batches: Batches, check: Check) -> dict[str, int]
         number += len(x)
         correct += int(right.sum())
         loss += total(losses)
-    return {"eval_count": number, "eval_correct": correct, "eval_loss_u20": loss}
+    members = int(number > 0)  # sums up to the devices that a quality is known from
+    return {"eval_count": number, "eval_correct": correct, "eval_loss_u20": loss, "eval_members": members}
 
 
 def train(learner: Learner, batches: Batches, plan: Plan, order: Random, check: Check) -> tuple[int, int, dict[str, int]]:

@@ -1,0 +1,92 @@
+"""Where a device's work is done: jobs for the training process, one at a time, and what comes of them for the agent."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from folkmoot.hop import member
+from folkmoot.serve.conversation import Done, Failed, Job
+from folkmoot.store.cache import Cache
+from folkmoot.wire import codec
+from folkmoot_device import agent
+
+log = logging.getLogger(__name__)
+
+
+class Runs(Protocol):
+    """Whatever does jobs: a Trainer for one device, a Pool for many (folkmoot.serve.training)."""
+
+    async def run(self, job: Job) -> Done | Failed:
+        """Does a job; cancelled, it stops."""
+        ...
+
+
+class Workshop:
+    """The training of one device."""
+
+    def __init__(
+        self, device: str, trainer: Runs, cache: Cache, examples: Path, out: Path, post: Callable[[str, Any], None]
+    ) -> None:
+        """`examples`: the store's file; `out`: a folder for answers on their way; `post` tells the agent what came of a job."""
+        self._device = device
+        self._trainer = trainer
+        self._cache = cache
+        self._examples = examples
+        self._out = out
+        self._post = post
+        self._tasks: dict[bytes, asyncio.Task[None]] = {}
+        out.mkdir(parents=True, exist_ok=True)
+        for left in out.iterdir():
+            left.unlink()  # of a life that ended before it was handed over
+
+    def start(self, item: member.Member) -> None:
+        """Begins the work of an Ask; Trained or Failed is posted when it is over."""
+        self._tasks[item.id] = asyncio.create_task(self._work(item))
+
+    def stop(self, ask: bytes) -> None:
+        """Ends the work of an Ask early; Failed is posted."""
+        task = self._tasks.get(ask)
+        if task is not None:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Ends all work."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _work(self, item: member.Member) -> None:
+        outcome: Done | Failed = Failed("cancelled")
+        try:
+            outcome = await self._trainer.run(self._job(item))
+        finally:
+            del self._tasks[item.id]
+            self._post("work", self._result(item.id, outcome))
+
+    def _job(self, item: member.Member) -> Job:
+        ask = item.ask
+        order = codec.digest(f"{self._device}/{ask.run}/{ask.round}".encode())
+        return Job(
+            device=self._device,
+            program=str(self._cache.path(ask.program)),
+            weights=str(self._cache.path(ask.weights)),
+            examples=str(self._examples),
+            out=str(self._out),
+            phase=ask.phase,
+            plan=ask.plan,
+            evaluate=ask.evaluate,
+            cap=ask.cap,
+            seed=int.from_bytes(order[:6], "big"),
+        )
+
+    def _result(self, ask: bytes, outcome: Done | Failed) -> agent.Trained | agent.Failed:
+        if isinstance(outcome, Failed):
+            if outcome.reason != "cancelled":
+                log.warning("work failed", extra={"device": self._device, "reason": outcome.reason, "detail": outcome.detail})
+            return agent.Failed(ask, outcome.reason, outcome.detail)
+        path = Path(outcome.path)
+        payload = path.read_bytes()
+        path.unlink()
+        return agent.Trained(ask, payload)
