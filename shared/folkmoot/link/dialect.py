@@ -4,6 +4,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 V5 = MQTTProtocolVersion.MQTTv5
 V311 = MQTTProtocolVersion.MQTTv311
+WORDS = {V5: "5", V311: "3.1.1"}
 # Reason codes of CONNACK: malformed, protocol error, unsupported version.
 REFUSALS = frozenset((0x81, 0x82, 0x84))
 # Until CONNACK, where we do not know that the broker speaks MQTT 5. amqtt takes the properties of CONNECT for a client id of

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from folkmoot.errors import UserFault
-from folkmoot.wire.topics import MAJOR
+from folkmoot.wire.topics import MAJOR, probe
 
 Role = Literal["home", "cloud"]
 
@@ -126,6 +126,7 @@ def acl(role: Role, upper: str, gateway: str = "", namespace: str = "fl") -> str
         up, status, down = f"{own}/+/up/+", f"{own}/-/status", f"{own}/+/dn/+"
     lines = [f"pattern write {up}", f"pattern readwrite {status}", f"pattern read {down}"]
     lines += [f"pattern read {topic}" for topic in everybody]
+    lines.append(f"pattern readwrite {probe(namespace, '%u')}")
     lines += [f"user {upper}", f"topic readwrite {tree}", "topic read $SYS/#"]
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from folkmoot.errors import UserFault
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.connection import Connection, Granted, Turned
-from folkmoot.link.dialect import Dialect
+from folkmoot.link.dialect import WORDS, Dialect
 from folkmoot.link.endpoint import Endpoint
 from folkmoot.link.face import (
     Connected,
@@ -65,6 +65,11 @@ class MqttLink:
         """Connects, and connects again whenever the connection is lost, until `stop`."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"link {self._session.client}")
+
+    @property
+    def protocol(self) -> str:
+        """The version of MQTT that is spoken, "5" or "3.1.1"; empty while there is no connection."""
+        return "" if self._connection is None else WORDS[self._connection.version]
 
     @property
     def free(self) -> int:

@@ -2,6 +2,7 @@
 
     home:  fl/v1/h/{gateway}/{device}/status|up/{kind}|dn/{kind}      and  fl/v1/h/{gateway}/_gw/status
     cloud: fl/v1/c/{gateway}/{shard}/status|up/{kind}|dn/{kind}       shard: two hex digits of the run's, - for status, hello
+    both:  fl/v1/probe/{name}       where a client may write to itself, which `folkmoot doctor` does; nobody else listens
 
 At most seven slashes (AWS IoT Core allows no more), and no character that any broker maps to another.
 """
@@ -110,6 +111,11 @@ class Tree:
             raise PeerFault("topic", f"{topic!r} is not in the tree")
         shard = NONE if self.upper else found["shard"]
         return Place(found["member"], shard, found["dir"] or "status", found["kind"] or "")  # type: ignore[arg-type]
+
+
+def probe(namespace: str, name: str) -> str:
+    """Gives where a client of this name may write to itself."""
+    return f"{namespace}/{MAJOR}/probe/{name}"
 
 
 _ID = NAME.removeprefix("^").removesuffix(r"\Z")

@@ -1,0 +1,278 @@
+"""`folkmoot run`: training jobs."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from folkmoot.errors import UserFault
+from folkmoot_cli import output
+from folkmoot_cli.api import Cloud, Json, connect
+from folkmoot_cli.options import URL, AsJson, Limit, RunId, TokenFile, Url
+from folkmoot_cli.progress import Progress, line
+from folkmoot_cli.watch import Run, follow
+
+FAILED = 1  # exit code of a run that failed
+
+
+class Status(StrEnum):
+    """How far a run is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+
+
+Option = Annotated[
+    list[str] | None,
+    typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the strategy; can be given several times."),
+]
+
+
+async def start(
+    task: Annotated[str, typer.Option(help="A task's id, or a name for its newest one.")],
+    strategy: Annotated[str, typer.Option(help="The learning algorithm.")] = "fedavg",
+    option: Option = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How many rounds it is to have.")] = 10,
+    name: Annotated[str, typer.Option(help="For people; the task's name where there is none.")] = "",
+    epochs: Annotated[int | None, typer.Option(min=0, help="Local epochs; the task's own where it is not given.")] = None,
+    steps: Annotated[int | None, typer.Option(min=0, help="Local steps, instead of epochs.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of the local steps.")] = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Answers that are wanted each round; without it, everybody's.")
+    ] = None,
+    fraction: Annotated[float | None, typer.Option(help="Share of the devices that are there, instead of a number.")] = None,
+    gateway: Annotated[list[str] | None, typer.Option(help="Only below this gateway; can be given several times.")] = None,
+    min_answers: Annotated[int, typer.Option(min=1, help="Devices below which a round makes no new version.")] = 1,
+    deadline: Annotated[float, typer.Option(min=0.1, help="Seconds after which a round waits for nobody.")] = 600,
+    over_selection: Annotated[float, typer.Option(min=1, help="Asks so many times the devices that are wanted.")] = 1.0,
+    evaluate: Annotated[bool, typer.Option(help="Whether devices evaluate each version on their hold-outs.")] = True,
+    start_from: Annotated[str | None, typer.Option("--from", metavar="MODEL", help="A model of the same task.")] = None,
+    watching: Annotated[bool, typer.Option("--watch", help="And watch it until it ends.")] = False,
+    as_json: AsJson = False,
+    url: Url = URL,
+    token_file: TokenFile = None,
+) -> int:
+    """Start a run.
+
+    Example: folkmoot run start --task digits-mlp --rounds 10 --watch
+
+    Example: folkmoot run start --task digits-mlp --strategy fedprox -o mu=0.01
+    """
+    body = {
+        "task": task,
+        "name": name,
+        "strategy": {"name": strategy, "options": dict(map(read_option, option or []))},
+        "rounds": rounds,
+        "plan": _given(epochs=epochs, steps=steps, learning_rate=learning_rate),
+        "cohort": _given(devices=devices, fraction=fraction, gateways=gateway),
+        "min_answers": min_answers,
+        "deadline_seconds": deadline,
+        "over_selection": over_selection,
+        "evaluate": evaluate,
+        "start_from": start_from,
+    }
+    async with connect(url, token_file) as cloud:
+        run = await cloud.post("runs", body=body)
+        if watching:
+            return await _watch(cloud, run["id"], as_json)
+    if as_json:
+        output.document(run)
+    else:
+        print(run["id"])
+        output.note(f"{run['name']} is {run['status']}: `folkmoot run watch` shows how it goes")
+    return 0
+
+
+async def watch(run: RunId = "latest", as_json: AsJson = False, url: Url = URL, token_file: TokenFile = None) -> int:
+    """Watch a run until it ends.
+
+    The exit code is 1 when the run has failed. Ctrl-C ends the watching, not the run. With --json, a line for each round that
+    is over and whose model is evaluated, and one for the run at its end.
+    """
+    async with connect(url, token_file) as cloud:
+        return await _watch(cloud, await _id(cloud, run), as_json)
+
+
+async def listing(
+    status: Annotated[Status | None, typer.Option(help="Only runs in this state.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+    url: Url = URL,
+    token_file: TokenFile = None,
+) -> None:
+    """List the runs."""
+    async with connect(url, token_file) as cloud:
+        found = await cloud.listing("runs", limit=limit, status=status)
+    if as_json:
+        output.document(found)
+        return
+    output.table(
+        ("run", "name", "task", "strategy", "status", "rounds#", "accuracy#", "up#", "created"),
+        (
+            (
+                one["id"],
+                one["name"],
+                one["task"]["name"],
+                one["strategy"]["name"],
+                one["outcome"] or one["status"],
+                f"{one['done']}/{one['rounds']}",
+                output.figure((one["after"] or {}).get("accuracy")),
+                output.size(one["bytes_up"]),
+                output.moment(one["created_at"]),
+            )
+            for one in found
+        ),
+    )
+
+
+async def show(
+    run: RunId = "latest",
+    number: Annotated[int | None, typer.Option("--round", min=1, help="Who took part in this round.")] = None,
+    as_json: AsJson = False,
+    url: Url = URL,
+    token_file: TokenFile = None,
+) -> None:
+    """Show a run and its rounds, or who took part in one of them."""
+    async with connect(url, token_file) as cloud:
+        run_id = await _id(cloud, run)
+        if number is not None:
+            members = await cloud.listing("runs", run_id, "rounds", str(number), "members")
+            _tell_members(members, as_json)
+            return
+        found = await cloud.get("runs", run_id)
+        rounds = await cloud.listing("runs", run_id, "rounds")
+    if as_json:
+        output.document({**found, "records": rounds})
+        return
+    _tell(found)
+    for one in rounds:
+        print(line(one, found["rounds"]))
+
+
+async def pause(run: RunId, as_json: AsJson = False, url: Url = URL, token_file: TokenFile = None) -> None:
+    """Pause a run after the round that is open."""
+    await _want(run, "pause", as_json, url, token_file)
+
+
+async def resume(run: RunId, as_json: AsJson = False, url: Url = URL, token_file: TokenFile = None) -> None:
+    """Go on with a paused run."""
+    await _want(run, "resume", as_json, url, token_file)
+
+
+async def stop(run: RunId, as_json: AsJson = False, url: Url = URL, token_file: TokenFile = None) -> None:
+    """Stop a run for good.
+
+    Its open round is called off; what it has learnt stays.
+    """
+    await _want(run, "stop", as_json, url, token_file)
+
+
+async def more(run: RunId, as_json: AsJson = False, url: Url = URL, token_file: TokenFile = None) -> None:
+    """Give a run one more round.
+
+    A run that is finished is taken up again for it.
+    """
+    await _want(run, "rounds", as_json, url, token_file)
+
+
+def read_option(text: str) -> tuple[str, bool | int | float | str]:
+    """Gives name and value of `name=value`; what looks like a number or a truth value is one. Raises UserFault."""
+    name, given, value = text.partition("=")
+    if not given or not name:
+        raise UserFault(f"--option {text!r}: write NAME=VALUE, such as mu=0.01")
+    if value in ("true", "false"):
+        return name, value == "true"
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+async def _want(run: str, what: str, as_json: bool, url: str, token_file: Any) -> None:
+    async with connect(url, token_file) as cloud:
+        found = await cloud.post("runs", await _id(cloud, run), what)
+    if as_json:
+        output.document(found)
+    else:
+        wanted = {"run": "to go on", "pause": "to pause", "stop": "to stop"}[found["desired"]]
+        output.note(
+            f"run {found['id']} is {found['status']}, after {found['done']} of {found['rounds']} rounds, and is {wanted}"
+        )
+
+
+async def _watch(cloud: Cloud, run_id: str, as_json: bool) -> int:
+    outcome = ""
+    with Progress(output.console(stderr=as_json), as_json=as_json) as progress:
+        async for update in follow(cloud, run_id):
+            progress.show(update)
+            if isinstance(update, Run):
+                outcome = update.record["outcome"] or ""
+    return FAILED if outcome == "failed" else 0
+
+
+async def _id(cloud: Cloud, run: str) -> str:
+    """Gives the id of the run that a person means."""
+    if run != "latest":
+        return run
+    found = await cloud.listing("runs", limit=1)
+    if not found:
+        raise UserFault("there is no run yet: `folkmoot run start --task digits-mlp` starts one")
+    return str(found[0]["id"])
+
+
+def _given(**values: Any) -> Json:
+    return {name: value for name, value in values.items() if value not in (None, [])}
+
+
+def _tell(run: Json) -> None:
+    options = " ".join(f"{name}={value}" for name, value in run["strategy"].get("options", {}).items())
+    plan = run["plan"]
+    effort = f"{plan['steps']} steps" if plan.get("steps") else f"{plan.get('epochs')} epochs"
+    output.facts(
+        (
+            ("run", f"{run['id']}  {run['name']}"),
+            ("task", f"{run['task']['name']} {run['task']['version']}"),
+            ("strategy", f"{run['strategy']['name']} {options}"),
+            ("plan", f"{run['rounds']} rounds of {effort}, learning rate {plan.get('learning_rate')}"),
+            ("status", " ".join(filter(None, (run["status"], run["outcome"])))),
+            ("reason", run["reason"]),
+            ("model", run["model"]),
+            ("before", _quality(run["before"])),
+            ("after", _quality(run["after"])),
+            ("moved", f"{output.size(run['bytes_up'])} up, {output.size(run['bytes_down'])} down"),
+            ("from", output.moment(run["started_at"])),
+            ("to", output.moment(run["finished_at"])),
+        )
+    )
+
+
+def _quality(evaluation: Json | None) -> str | None:
+    if evaluation is None:
+        return None
+    figures = [f"{name} {output.figure(evaluation[name])}" for name in ("loss", "accuracy") if evaluation[name] is not None]
+    return f"{', '.join(figures)} on {evaluation['examples']} examples of {evaluation['members']} devices"
+
+
+def _tell_members(members: list[Json], as_json: bool) -> None:
+    if as_json:
+        output.document(members)
+        return
+    output.table(
+        ("gateway", "device", "fate", "reason", "up#", "down#", "seconds#"),
+        (
+            (
+                one["gateway"],
+                one["device"] or "",
+                one["fate"],
+                one["reason"],
+                output.size(one["bytes_up"]),
+                output.size(one["bytes_down"]),
+                output.figure(one["seconds"], 1),
+            )
+            for one in members
+        ),
+    )
