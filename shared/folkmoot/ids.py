@@ -1,10 +1,10 @@
 """Identifiers: 26 characters of lower-case base32 of a UUIDv7, or an operator's own name of the same alphabet."""
 
 import base64
+import os
 import re
+import time
 from collections.abc import Callable
-
-import uuid6
 
 from folkmoot.errors import UserFault
 
@@ -18,8 +18,14 @@ MakeId = Callable[[], bytes]
 
 
 def fresh() -> bytes:
-    """Gives a new UUIDv7 (RFC 9562) as 16 bytes: sorts by the time of its making."""
-    return uuid6.uuid7().bytes
+    """Gives a new UUIDv7 as 16 bytes: sorts by the time of its making.
+
+    RFC 9562, 5.7, with the time below a millisecond in the 12 bits behind it (6.2, method 3). Python has it from 3.14; of the
+    libraries, uuid6 keeps 1.1 MB in an agent at rest and 2.6 MB in a training process.
+    """
+    ms, ns = divmod(time.time_ns(), 1_000_000)
+    chance = int.from_bytes(os.urandom(8), "big") >> 2
+    return (ms << 80 | 0x7 << 76 | (ns << 12) // 1_000_000 << 64 | 0b10 << 62 | chance).to_bytes(16, "big")
 
 
 def text(raw: bytes) -> str:
