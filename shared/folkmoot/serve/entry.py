@@ -16,6 +16,7 @@ from folkmoot.errors import FolkmootError, UserFault
 from folkmoot.log import Settings as Log
 
 S = TypeVar("S", bound="Logged")
+T = TypeVar("T")
 
 
 class Logged(Protocol):
@@ -38,11 +39,20 @@ def main(
 
 
 def run(path: Path | None, kind: type[S], prefix: str, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> int:
-    """Reads the settings and serves; an error is one sentence on standard error."""
+    """Reads the settings and serves, as `main` does."""
     try:
         assert issubclass(kind, msgspec.Struct)
         settings = config.load(path, kind, prefix)
-        log.setup(settings.log.level, json=settings.log.json)
+    except UserFault as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    log.setup(settings.log.level, json=settings.log.json)
+    return guarded(settings, serve)
+
+
+def guarded(settings: T, serve: Callable[[T, asyncio.Event], Awaitable[None]]) -> int:
+    """Serves until a signal says to stop; an error is one sentence on standard error, and an exit code as for `main`."""
+    try:
         asyncio.run(_until_told(settings, serve))
     except UserFault as fault:
         print(fault, file=sys.stderr)
@@ -53,7 +63,7 @@ def run(path: Path | None, kind: type[S], prefix: str, serve: Callable[[S, async
     return 0
 
 
-async def _until_told(settings: S, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> None:
+async def _until_told(settings: T, serve: Callable[[T, asyncio.Event], Awaitable[None]]) -> None:
     until = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -42,3 +42,12 @@ def load() -> tuple[Digits, Digits]:
     order = np.random.default_rng(SPLIT).permutation(len(found.target))
     x, y = (found.data[order] / 16).astype(np.float32), found.target[order].astype(np.int32)
     return Digits(x[:DEALT], y[:DEALT]), Digits(x[DEALT:], y[DEALT:])
+
+
+def more(digits: Digits, count: int, rng: np.random.Generator) -> Digits:
+    """Gives `count` images: the given ones, and for what is missing, given ones with pixels that are a little off."""
+    if count <= len(digits):
+        return Digits(digits.x[:count], digits.y[:count])
+    again = rng.integers(0, len(digits), count - len(digits))
+    blurred = np.clip(digits.x[again] + rng.normal(0, 0.05, (len(again), 64)), 0, 1).astype(np.float32)
+    return Digits(np.concatenate([digits.x, blurred]), np.concatenate([digits.y, digits.y[again]]))
