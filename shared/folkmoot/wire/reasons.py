@@ -40,7 +40,14 @@ REFUSALS: Mapping[str, str] = {
     "not_ready": "A condition of the device does not hold: charging, idle, cool, unmetered, enough examples.",
     "no_blob": "The upper end does not have the program or the weights that its Ask names.",
     "bad_program": "The program or its layout cannot be used here.",
-    "failed": "The work ended with an error.",
+    "no_examples": "There is nothing here to train on.",
+    "contract": "The examples here meet another data contract than the program's.",
+    "examples": "The examples here do not have the form that their contract gives.",
+    "diverged": "Training left the finite numbers; a smaller learning rate may hold.",
+    "memory": "There is not enough memory for the program.",
+    "runtime": "There is no runtime here that could run the program.",
+    "store": "The disk does not do what it should.",
+    "died": "The training process ended before its work did.",
     "deadline": "The time was over before the work was.",
 }
 
@@ -48,6 +55,7 @@ REFUSALS: Mapping[str, str] = {
 ENDS: Mapping[str, str] = {
     "goal": "As many devices as were wanted have answered.",
     "all": "Nobody is left to wait for.",
+    "cancelled": "The work was stopped before its end.",
     "operator": "Somebody stopped the run.",
     "answered": "The member has answered already.",
     "closed": "The round is over.",
