@@ -30,6 +30,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job", omit_defaults=Tr
     plan: Plan = Plan()
     evaluate: bool = True  # measure the base model on the hold-out first
     cap: int = 10_000  # largest weight that the answer may have
+    bound: float = 64.0  # largest |delta| that is taken
     seed: int = 0  # of the order of examples, together with the plan's own; a different one for each device and round
 
 
@@ -62,8 +63,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """A job was not done, and nothing is left of it.
 
     Reasons: `cancelled`; `no_examples`; `contract`, where the store holds examples of another one; `examples`, where they do
-    not fit it; `diverged`, where the update is not finite; `malformed`, `oversized` and `layout` as in folkmoot.wire; `memory`;
-    `runtime`, where none is installed; `store`, where the disk does not do; `died`, where the process has ended instead.
+    not fit it; `diverged`, where the update is beyond the bound; `malformed`, `oversized` and `layout` as in folkmoot.wire;
+    `memory`; `runtime`, where none is installed; `store`, where the disk does not do; `died`, where the process has ended.
     """
 
     reason: Word

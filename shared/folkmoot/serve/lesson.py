@@ -54,7 +54,7 @@ class Classroom:
                 order = Random(f"{job.plan.seed} {job.seed}")  # noqa: S311 - an order that can be repeated, no secret
                 steps, examples, measured = train(learner, batches, job.plan, order, check)
                 metrics |= measured
-                groups = update(learner, weights, min(examples, job.cap))
+                groups = update(learner, weights, min(examples, job.cap), job.bound)
         finally:
             batches.close()
         seconds, peak = perf_counter() - began, memory.peak()
@@ -112,18 +112,19 @@ def train(learner: Learner, batches: Batches, plan: Plan, order: Random, check: 
     return steps, examples, {"train_count": number, "train_loss_u20": loss}
 
 
-def update(learner: Learner, base: bytes, weight: int) -> dict[str, Group]:
+def update(learner: Learner, base: bytes, weight: int, bound: float) -> dict[str, Group]:
     """Gives what was learnt since `base`, float32, by group.
 
-    Raises JobFault("diverged") where it is not finite.
+    Raises JobFault("diverged") where an element is no number, or larger than `bound`: nobody would take it.
     """
     layout = learner.manifest.layout
     before, after = arrays.unpack(layout, base), arrays.unpack(layout, learner.get_weights())
     groups = {}
     for name, tensors in layout.groups.items():
         delta = np.concatenate([np.subtract(after[one.name], before[one.name]).ravel() for one in tensors])
-        if not np.isfinite(delta).all():
-            raise JobFault("diverged", f"training left the numbers in group {name}: a smaller learning rate may hold")
+        # Not a question of being finite: TFLite's arithmetic stops at the largest float32 instead of going on to infinity.
+        if not (most := float(np.abs(delta).max())) <= bound:
+            raise JobFault("diverged", f"an update of up to {most:.3g} where {bound:g} is taken: try a smaller learning rate")
         groups[name] = Group(weight, codec.FLOAT32, delta.astype("<f4").tobytes())
     return groups
 
