@@ -44,6 +44,8 @@ class Port:
         self.link: Link
         self.outlet: Outlet
         self.farewell: Callable[[], Last | None] = lambda: None
+        self.standing: Callable[[bool], None] = lambda up: None
+        """Hears that the link has come or gone."""
         self._gone = asyncio.Event()
 
     def attach(self, link: Link, outlet: Outlet) -> None:
@@ -55,6 +57,8 @@ class Port:
         failed = self.outlet.hear(event, self._timeline.now())
         if failed is not None:
             log.warning("the broker refused a message", extra={"hop": self.hop, "kind": type(failed.body).__name__})
+        if isinstance(event, Connected | Disconnected):
+            self.standing(isinstance(event, Connected))
         if isinstance(event, Arrived | Connected | Disconnected):
             self._post(self.hop, event)
         elif isinstance(event, Stopped):

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from folkmoot import ids
@@ -12,6 +13,7 @@ from folkmoot.link.face import Session
 from folkmoot.link.mqtt import MqttLink
 from folkmoot.link.settings import Broker
 from folkmoot.serve.driver import Driver, Local, Node
+from folkmoot.serve.health import Health
 from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Births, Port
 from folkmoot.store.cache import Cache
@@ -51,6 +53,7 @@ class Station:
         local = Local(self.ledger)
         self.timeline = Timeline(local.mark)
         self.driver = Driver(local, self.timeline)
+        self.health = Health(folder)
         self.ports: dict[str, Port] = {}
 
     def join(self, hop: str, broker: Broker, tree: Tree, me: str, *, upper: bool, traffic: Traffic) -> Births:
@@ -70,6 +73,8 @@ class Station:
         link = MqttLink(broker.endpoint(), session, port.hear, Backoff(random.Random()))  # noqa: S311  # spreads reconnects
         port.attach(link, Outlet(link, tree, me, upper=upper, boot=self.boot, make_id=ids.fresh, wall=wall_ms))
         port.farewell = lambda: port.goodbye(member, births.current)
+        port.standing = partial(self.health.note, hop)
+        port.standing(False)
         self.ports[hop] = port
         return births
 
