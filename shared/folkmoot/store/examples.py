@@ -86,12 +86,15 @@ class Examples:
             self._db.execute("PRAGMA synchronous = NORMAL")  # a power cut may take the last examples, and nothing else
         except (sqlite3.Error, OSError) as error:
             raise StoreFault(f"{path}: {error}") from None
-        with self._writing():
-            self._migrate()
-            self._db.execute("INSERT OR IGNORE INTO fact VALUES ('contract', ?)", (contract,))
-        if (held := _contract(self._db)) != contract:
+        try:
+            with self._writing():
+                self._migrate()
+                self._db.execute("INSERT OR IGNORE INTO fact VALUES ('contract', ?)", (contract,))
+            if (held := _contract(self._db)) != contract:
+                raise StoreFault(f"{path} holds examples of the contract {held}, not of {contract}: give each its own file")
+        except StoreFault:
             self._db.close()
-            raise StoreFault(f"{path} holds examples of the contract {held}, not of {contract}: give each a file of its own")
+            raise
 
     def _migrate(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
