@@ -67,7 +67,7 @@ class Workshop:
 
     def _job(self, item: member.Member) -> Job:
         ask = item.ask
-        order = codec.digest(f"{self._device}/{ask.run}/{ask.round}".encode())
+        order = codec.digest(f"{self._device}/{ask.round}".encode())
         return Job(
             device=self._device,
             program=str(self._cache.path(ask.program)),
@@ -78,6 +78,7 @@ class Workshop:
             plan=ask.plan,
             evaluate=ask.evaluate,
             cap=ask.cap,
+            bound=ask.bound,
             seed=int.from_bytes(order[:6], "big"),
         )
 

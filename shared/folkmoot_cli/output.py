@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+MB = 1_000_000
 WIDE = 250  # columns where nobody looks: a pipe must not lose the ends of its lines
 
 
@@ -54,7 +55,7 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
 
 def size(count: int | None) -> str | None:
     """Gives a number of bytes as people read it."""
-    return None if count is None else filesize.decimal(count, precision=0)
+    return None if count is None else filesize.decimal(count, precision=0 if count < MB else 1)
 
 
 def moment(text: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """`folkmoot run`: training jobs."""
 
+import asyncio
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -30,25 +31,32 @@ Option = Annotated[
 ]
 
 
+def _members(help: str, **limits: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel="What members do", **limits)
+
+
+def _cohort(help: str, **limits: Any) -> Any:
+    return typer.Option(help=help, rich_help_panel="Who takes part in a round", **limits)
+
+
 async def start(
     task: Annotated[str, typer.Option(help="A task's id, or a name for its newest one.")],
     strategy: Annotated[str, typer.Option(help="The learning algorithm.")] = "fedavg",
     option: Option = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many rounds it is to have.")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, help="How many it is to have.")] = 10,
     name: Annotated[str, typer.Option(help="For people; the task's name where there is none.")] = "",
-    epochs: Annotated[int | None, typer.Option(min=0, help="Local epochs; the task's own where it is not given.")] = None,
-    steps: Annotated[int | None, typer.Option(min=0, help="Local steps, instead of epochs.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the local steps.")] = None,
-    devices: Annotated[
-        int | None, typer.Option(min=1, help="Answers that are wanted each round; without it, everybody's.")
-    ] = None,
-    fraction: Annotated[float | None, typer.Option(help="Share of the devices that are there, instead of a number.")] = None,
-    gateway: Annotated[list[str] | None, typer.Option(help="Only below this gateway; can be given several times.")] = None,
-    min_answers: Annotated[int, typer.Option(min=1, help="Devices below which a round makes no new version.")] = 1,
-    deadline: Annotated[float, typer.Option(min=0.1, help="Seconds after which a round waits for nobody.")] = 600,
-    over_selection: Annotated[float, typer.Option(min=1, help="Asks so many times the devices that are wanted.")] = 1.0,
-    evaluate: Annotated[bool, typer.Option(help="Whether devices evaluate each version on their hold-outs.")] = True,
     start_from: Annotated[str | None, typer.Option("--from", metavar="MODEL", help="A model of the same task.")] = None,
+    epochs: Annotated[int | None, _members("Local epochs; the task's own where it is not given.", min=0)] = None,
+    steps: Annotated[int | None, _members("Local steps, instead of epochs.", min=0)] = None,
+    learning_rate: Annotated[float | None, _members("Of the local steps.")] = None,
+    seed: Annotated[int | None, _members("Of the order of examples.", min=0)] = None,
+    evaluate: Annotated[bool, _members("Whether they evaluate each version on their hold-outs.")] = True,
+    devices: Annotated[int | None, _cohort("Answers that are wanted; without it, everybody's.", min=1)] = None,
+    fraction: Annotated[float | None, _cohort("Share of the devices that are there, instead of a number.")] = None,
+    gateway: Annotated[list[str] | None, _cohort("Only below this one; can be given several times.")] = None,
+    over_selection: Annotated[float, _cohort("Asks so many times the devices that are wanted.", min=1)] = 1.0,
+    min_answers: Annotated[int, _cohort("Devices below which a round makes no new version.", min=1)] = 1,
+    deadline: Annotated[float, _cohort("Seconds after which a round waits for nobody.", min=0.1)] = 600,
     watching: Annotated[bool, typer.Option("--watch", help="And watch it until it ends.")] = False,
     as_json: AsJson = False,
     url: Url = URL,
@@ -65,7 +73,7 @@ async def start(
         "name": name,
         "strategy": {"name": strategy, "options": dict(map(read_option, option or []))},
         "rounds": rounds,
-        "plan": _given(epochs=epochs, steps=steps, learning_rate=learning_rate),
+        "plan": _given(epochs=epochs, steps=steps, learning_rate=learning_rate, seed=seed),
         "cohort": _given(devices=devices, fraction=fraction, gateways=gateway),
         "min_answers": min_answers,
         "deadline_seconds": deadline,
@@ -206,11 +214,15 @@ async def _want(run: str, what: str, as_json: bool, url: str, token_file: Any) -
 
 async def _watch(cloud: Cloud, run_id: str, as_json: bool) -> int:
     outcome = ""
-    with Progress(output.console(stderr=as_json), as_json=as_json) as progress:
-        async for update in follow(cloud, run_id):
-            progress.show(update)
-            if isinstance(update, Run):
-                outcome = update.record["outcome"] or ""
+    try:
+        with Progress(output.console(stderr=as_json), as_json=as_json) as progress:
+            async for update in follow(cloud, run_id):
+                progress.show(update)
+                if isinstance(update, Run):
+                    outcome = update.record["outcome"] or ""
+    except asyncio.CancelledError:
+        output.note(f"the run goes on: `folkmoot run watch {run_id}` shows it again, `folkmoot run stop {run_id}` stops it")
+        raise
     return FAILED if outcome == "failed" else 0
 
 
