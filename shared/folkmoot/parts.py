@@ -7,7 +7,6 @@ and adds faster than int64; `check_scale` excludes, before a run starts, that an
 """
 
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from itertools import groupby
 from math import ceil, ldexp
 from operator import attrgetter
@@ -84,7 +83,7 @@ def extremes(elements: Vector) -> tuple[float, float]:
     """
     if not elements.size:
         return 0, 0
-    return elements.min().item(), elements.max().item()
+    return np.minimum.reduce(elements).item(), np.maximum.reduce(elements).item()
 
 
 def mean(partial: Partial, layout: Layout, scale: int) -> dict[str, NDArray[np.float64]]:
@@ -134,10 +133,11 @@ class Fold:
         Raises PeerFault: "duplicate_leaf" where a device has merged already, "shape" where the groups are not this fold's,
         "weight_over_cap" where the weights would pass the total, "bad_metric" where the metrics would no longer fit the wire.
         """
-        if not self._merged.isdisjoint(partial.merged):
-            twice = sorted(self._merged.intersection(partial.merged))
+        merged = partial.merged
+        if not self._merged.isdisjoint(merged):
+            twice = sorted(self._merged.intersection(merged))
             raise PeerFault("duplicate_leaf", f"{', '.join(twice[:3])} merged already")
-        expected = {name: total.size for name, total in self._sums.items()} if partial.merged else {}
+        expected = {name: total.size for name, total in self._sums.items()} if merged else {}
         if {name: group.size for name, group in partial.groups.items()} != expected:
             raise PeerFault("shape", f"groups {sorted(partial.groups)}: not {sorted(expected)}, or not of their sizes")
         for name, group in partial.groups.items():
@@ -227,14 +227,11 @@ class _Sum:
             yield sums, part
 
     def group(self) -> Group:
-        """Gives the sums as they travel. Their bytes are written once: `BytesIO` hands out its own buffer."""
-        least, most = int(self._array.min()), int(self._array.max())
+        """Gives the sums as they travel."""
+        least, most = extremes(self._array)
         bits = next(bits for bits in _INTEGERS if -(1 << bits - 1) <= least and most < 1 << bits - 1)
         tag = _INTEGERS[bits]
-        data = BytesIO()
-        for at in range(0, self.size, CHUNK):
-            data.write(self._array[at : at + CHUNK].astype(DTYPES[tag]).data)
-        return Group(self.weight, tag, data.getvalue())
+        return Group(self.weight, tag, self._array.astype(DTYPES[tag]).data.cast("B"))
 
 
 def _factor(weight: int, scale: int) -> float:

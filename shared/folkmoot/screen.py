@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
 from folkmoot.wire.layout import Layout
 from folkmoot.wire.messages import Ask
 from folkmoot.wire.partial import Group
@@ -20,8 +22,7 @@ class Rejected:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """An answer as a screen sees it."""
 
     groups: Mapping[str, Group]

@@ -83,5 +83,8 @@ class Admission:
             leaves=len(merged),
             device=merged == (member,),
         )
-        rejections = (screen.judge(candidate, self._ask, self._layout) for screen in self._screens)
-        return next((rejected for rejected in rejections if rejected is not None), Taken(content))
+        for screen in self._screens:
+            rejected = screen.judge(candidate, self._ask, self._layout)
+            if rejected is not None:
+                return rejected
+        return Taken(content)

@@ -21,6 +21,8 @@ FLOAT32, INT8, INT16, INT32, INT64 = 85, 72, 77, 78, 79
 ARRAYS = range(64, 88)  # all that RFC 8746 defines: which of them a payload may use is said where it is read
 LONG = 4_096  # bytes beyond which `parse` can leave a byte string where it is
 APART = 0x464D  # tag that stands for such a string while cbor2 builds the rest; `scan` lets none in
+_APART_HEAD = b"\xd9" + APART.to_bytes(2, "big")
+_STOP = 0xE0  # heads from here on are floats and simple values
 _SIMPLE = frozenset((20, 21, 22, 25, 26, 27))  # false, true, null, and floats of 16, 32 and 64 bits
 
 T = TypeVar("T")
@@ -66,7 +68,11 @@ def scan(data: bytes | memoryview, depth: int = DEPTH, entries: int = MAP) -> li
             left, last = around.pop()
             continue
         start = at
-        major, value, at = _head(data, at)
+        head = data[at] if at < end else _STOP
+        if head < _STOP and head & 31 < 24:  # most heads are one byte
+            major, value, at = head >> 5, head & 31, at + 1
+        else:
+            major, value, at = _head(data, at)
         naming = last is not None and not left & 1
         left -= 1
         if major == 2 or major == 3:
@@ -99,7 +105,7 @@ def _head(data: bytes | memoryview, at: int) -> tuple[int, int, int]:
     head = data[at]
     major, info = head >> 5, head & 31
     at += 1
-    if head >= 0xE0 and info not in _SIMPLE:
+    if head >= _STOP and info not in _SIMPLE:
         raise PeerFault("malformed", f"simple value {info} is not in the protocol")
     if info < 24:
         return major, info, at
@@ -164,7 +170,7 @@ def _set_apart(data: bytes | memoryview, long: list[tuple[int, int, int]], apart
     lean = bytearray()
     for start, content, end in long:
         lean += whole[at:start]
-        lean += cbor2.dumps(cbor2.CBORTag(APART, len(apart)))
+        lean += _APART_HEAD + cbor2.dumps(len(apart))
         apart.append(whole[content:end])
         at = end
     lean += whole[at:]

@@ -1,0 +1,142 @@
+"""How fast updates are judged and added up, beside a plain copy of the same bytes; and what memory that takes.
+
+    python benchmarks/fold.py
+
+Prints a table and ends with 1 where a figure misses its bar. Every figure is a median; a copy is measured right before each
+fold, so that both have the same machine.
+"""
+
+import sys
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial as bind
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+
+from folkmoot import parts
+from folkmoot.parts import Fold
+from folkmoot.serve.admission import Admission, Taken
+from folkmoot.wire import codec, partial
+from folkmoot.wire.layout import Layout, Tensor
+from folkmoot.wire.messages import Answer, Ask
+from folkmoot.wire.partial import Group, Leaf, Partial
+
+TENSORS = 10
+REPEATS = 60
+DIGEST = bytes(32)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure and its bar."""
+
+    what: str
+    value: float
+    unit: str
+    bar: float
+    least: bool  # the bar is the least that will do; otherwise the most
+
+    @property
+    def held(self) -> bool:
+        """Whether the bar is held."""
+        return self.value >= self.bar if self.least else self.value <= self.bar
+
+
+@dataclass(frozen=True)
+class Course:
+    """Updates of one size, with all that is needed to judge them."""
+
+    layout: Layout
+    ask: Ask
+    payload: bytes  # of a device called d-00000
+
+    @classmethod
+    def of(cls, parameters: int) -> "Course":
+        """Gives a course of updates with so many parameters in ten tensors."""
+        layout = Layout(tuple(Tensor(f"t{i}", (parameters // TENSORS,)) for i in range(TENSORS)))
+        ask = Ask(run="run", round=1, phase="train", strategy="fedavg", program=DIGEST, weights=DIGEST, base=0, scale=20)
+        deltas = (np.random.default_rng(0).standard_normal(parameters) * 0.1).astype("<f4")
+        groups = {"main": Group(317, codec.FLOAT32, deltas.tobytes())}
+        metrics = {"train_count": 317, "train_loss_u20": 99_000_000}
+        return cls(layout, ask, partial.dump(Partial(groups=groups, leaves=(Leaf("d-00000"),), metrics=metrics)))
+
+    def sent(self, number: int) -> bytes:
+        """Gives the payload of another device: bytes of its own, as they come from a broker."""
+        return self.payload.replace(b"d-00000", f"d-{number:05}".encode())
+
+    def answer(self, payload: bytes) -> Answer:
+        """Gives a payload's manifest."""
+        return Answer(base=0, weights=DIGEST, program=DIGEST, payload=DIGEST, size=len(payload))
+
+
+def take(course: Course, admission: Admission, fold: Fold, payload: bytes, member: str) -> None:
+    """Decodes, judges and adds an update."""
+    verdict = admission.judge(member, course.answer(payload), payload, {member})
+    assert isinstance(verdict, Taken), verdict
+    fold.add(verdict.partial)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Gives the seconds that a piece of work takes."""
+    began = perf_counter()
+    work()
+    return perf_counter() - began
+
+
+def speed(parameters: int) -> tuple[float, float, float]:
+    """Gives the median seconds of a copy, of adding an update that is decoded, and of decoding, judging and adding one."""
+    course = Course.of(parameters)
+    admission, fold = Admission(course.ask, course.layout, leaves=1), Fold(course.layout.sizes(), course.ask.scale)
+    target = np.zeros(4 * parameters, np.uint8)
+    seconds: list[tuple[float, float, float]] = []
+    for number in range(REPEATS):
+        content, other = (partial.load(course.sent(2 * number), limit=admission.limit) for _ in range(2))
+        payload, member = course.sent(2 * number + 1), f"d-{2 * number + 1:05}"
+        copy = timed(bind(np.copyto, target, np.frombuffer(other.groups["main"].data, np.uint8)))
+        add = timed(bind(fold.add, content))
+        seconds.append((copy, add, timed(bind(take, course, admission, fold, payload, member))))
+    middle = [median(column) for column in zip(*seconds, strict=True)]
+    return middle[0], middle[1], middle[2]
+
+
+def memory(updates: int, parameters: int) -> tuple[float, float]:
+    """Gives what the aggregator keeps, and its peak with one payload arriving and then the sums leaving, in float32 models."""
+    course = Course.of(parameters)
+    admission = Admission(course.ask, course.layout, leaves=1)
+    tracemalloc.start()
+    fold = Fold(course.layout.sizes(), course.ask.scale)
+    for number in range(updates):
+        take(course, admission, fold, course.sent(number), f"d-{number:05}")
+    kept = tracemalloc.get_traced_memory()[0]
+    fold.partial()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return kept / (4 * parameters), peak / (4 * parameters)
+
+
+def main() -> int:
+    """Prints the table; gives the exit code."""
+    copy, add, judged = speed(1_000_000)
+    small = speed(10_000)[2]
+    kept, peak = memory(1_000, 100_000)
+    rows = [
+        Row("1,000,000 parameters: added", 4e-3 / add, "GB/s", 2.0, least=True),
+        Row("the same, beside a copy", copy / add, "of memcpy", 0.12, least=True),
+        Row("1,000,000 parameters: decoded, judged, added", 4e-3 / judged, "GB/s", 1.0, least=True),
+        Row("10,000 parameters in 10 tensors: decoded, judged, added", small * 1e6, "us", 60, least=False),
+        Row("memory kept, 1,000 updates of 100,000 parameters", kept, "x model", 3.0, least=False),
+        Row("a device's answer of 10,000 parameters, lossless", len(Course.of(10_000).payload) / 1000, "KB", 42, least=False),
+    ]
+    for row in rows:
+        sign = "at least" if row.least else "at most"
+        print(f"{row.what:<58}{row.value:>9.2f} {row.unit:<10}{sign} {row.bar:<6g}{'' if row.held else '  MISSED'}")
+    print(f"memory at its peak, a payload arriving or the sums leaving: {peak:.2f} x model")
+    print(f"copying alone: {4e-3 / copy:.1f} GB/s; chunks of {parts.CHUNK} elements")
+    return 0 if all(row.held for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
