@@ -3,6 +3,7 @@
 import getpass
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,19 +80,26 @@ class Secured:
         return Endpoint("127.0.0.1", self.local, login=Login(HOME, file))
 
 
-@pytest.fixture
-def secured(tmp_path: Path) -> Iterator[Secured]:
+@contextmanager
+def secure(folder: Path) -> Iterator[Secured]:
     """Gives a home's Mosquitto, secured, as we generate it."""
-    authority = Authority(tmp_path / "authority")
+    authority = Authority(folder / "authority")
     pair = authority.issue("broker", server=True)
-    guard = generated.Guard(tmp_path / "acl", tmp_path / "passwords")
+    passwords = folder / "passwords"
+    passwords.touch(0o600)
+    passwords.write_text(generated.password(HOME, SECRET, secrets.token_bytes(12)))
+    guard = generated.Guard(folder / "acl", passwords)
     guard.acl.write_text(generated.acl("home", HOME, HOME))
-    assert guard.passwords
-    guard.passwords.write_text(generated.password(HOME, SECRET, secrets.token_bytes(12)))
-    guard.passwords.chmod(0o600)
     port, local = free_port(), free_port()
     certificates = generated.Certificates(authority.ca, pair.certificate, pair.key)
     listeners = (generated.Listener(local), generated.Listener(port, certificates=certificates))
-    text = generated.configuration("home", listeners, tmp_path, guard, user=getpass.getuser())
-    with run(tmp_path, port, text) as broker:
-        yield Secured(broker, authority, local, tmp_path)
+    text = generated.configuration("home", listeners, folder, guard, user=getpass.getuser())
+    with run(folder, port, text) as broker:
+        yield Secured(broker, authority, local, folder)
+
+
+@pytest.fixture
+def secured(tmp_path: Path) -> Iterator[Secured]:
+    """Gives a home's Mosquitto, secured."""
+    with secure(tmp_path) as broker:
+        yield broker
