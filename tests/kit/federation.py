@@ -20,6 +20,7 @@ from folkmoot.wire import bundle
 from folkmoot.wire.messages import Hello
 from folkmoot.wire.topics import Tree
 from folkmoot_cloud.app import create_app
+from folkmoot_cloud.database import Database
 from folkmoot_cloud.runner.engine import Runner
 from folkmoot_cloud.settings import Settings as CloudSettings
 from folkmoot_cloud.settings import Storage, Tokens
@@ -27,6 +28,8 @@ from folkmoot_device.agent import Agent, Trained, Trainer
 from folkmoot_gateway.serve import serve as serve_gateway
 from folkmoot_gateway.settings import Settings as GatewaySettings
 from tests.kit import toy
+
+LOOK = 0.1  # seconds: an event may come between a look and the wait for the next one
 
 
 class Service:
@@ -132,6 +135,7 @@ class Federation:
     async def _cloud(self) -> AsyncIterator[httpx.AsyncClient]:
         app = create_app(self.settings, Runner)
         async with app.router.lifespan_context(app) as state:
+            self._database: Database = state["database"]
             transport = httpx.ASGITransport(_with_state(app, state))
             token = (self._folder / "token").read_text().strip()
             headers = {"Authorization": f"Bearer {token}"}
@@ -156,8 +160,10 @@ class Federation:
             await self.event()
 
     async def event(self) -> None:
-        """Waits until something has happened in the cloud."""
-        await asyncio.sleep(0.02)
+        """Waits until something has happened in the cloud, or might have while nobody was looking."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await self._database.bell.ticket().wait()
 
     async def launch(self, **fields: Any) -> str:
         """Starts a run of the toy task; gives its id."""

@@ -143,6 +143,7 @@ class Life:
 
     async def run(self) -> None:
         """Lives until cancelled. Raises StoreFault where a step cannot be stored."""
+        await self._take_up()  # before any message: an answer for a round that is not here yet would be told that it is late
         self._port.link.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -171,17 +172,21 @@ class Life:
 
     # Runs.
 
+    async def _take_up(self) -> None:
+        """Takes up runs that nobody has."""
+        async with self._context.database.read() as session:
+            waiting = await runs.waiting(session, MAIN, clock.now(), self._owner)
+        for run in waiting:
+            await self._take(run)
+
     async def _look_for_runs(self) -> None:
-        """Takes up runs that nobody has, at the start and from time to time; keeps the leases of ours."""
+        """Has a look at runs that somebody names, and from time to time at all; keeps the leases of ours."""
         while True:
-            await self._renew()
-            async with self._context.database.read() as session:
-                waiting = await runs.waiting(session, MAIN, clock.now())
-            for run in waiting:
-                await self._take(run)
             until = asyncio.get_running_loop().time() + LOOK
             while (run_id := await self._next_look(until)) is not None:
                 await self._again(run_id)
+            await self._renew()
+            await self._take_up()
 
     async def _next_look(self, until: float) -> str | None:
         """Gives a run that somebody wants looked at; None when it is time to look at all of them."""

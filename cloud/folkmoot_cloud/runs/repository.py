@@ -41,9 +41,10 @@ async def locked(session: Session, tenant: str, run_id: str) -> Run | None:
     return (await session.scalars(wanted)).one_or_none()
 
 
-async def waiting(session: ReadSession, tenant: str, at: datetime) -> Sequence[Run]:
-    """Gives the runs that are not finished and that nobody holds a lease on, oldest first, with their tasks."""
-    held = exists().where(Lease.tenant == Run.tenant, Lease.run_id == Run.id, Lease.until > at)
+async def waiting(session: ReadSession, tenant: str, at: datetime, owner: str = "") -> Sequence[Run]:
+    """Gives the runs that are not finished and that nobody but `owner` holds a lease on, oldest first, with their tasks."""
+    theirs = (Lease.until > at) & (Lease.owner != owner)
+    held = exists().where(Lease.tenant == Run.tenant, Lease.run_id == Run.id, theirs)
     wanted = select(Run).where(Run.tenant == tenant, Run.status != "finished", ~held).options(joinedload(Run.task))
     return (await session.scalars(wanted.order_by(Run.created_at, Run.id))).all()
 

@@ -196,8 +196,8 @@ class Member:
         return [Reply(), Work()]
 
     def _reconsider(self, event: Asked, now: int) -> list[Effect]:
-        """An Ask that crossed our answer is of no use; one that follows a refusal or a cancellation is a new chance."""
-        if self.fate.startswith(("refused", "cancelled")):
+        """An Ask that crossed our answer is of no use; one that follows a word that the round is over is a new chance."""
+        if self.fate.startswith(("refused", "cancelled", "late")):
             self.attempt, self.fate, self.payload = 0, "", b""
             return self._take(event, now)
         return []

@@ -100,6 +100,12 @@ def test_an_ask_after_a_refusal_is_a_new_chance() -> None:
     assert item.handle(ASKED, 2) == [Reply(), Work()]
 
 
+def test_an_ask_after_the_word_late_is_a_new_chance() -> None:
+    item = offering()
+    item.handle(Receipted("late"), 6)
+    assert item.handle(ASKED, 7) == [Reply(), Work()]
+
+
 def test_after_a_reboot_work_is_asked_for_again_and_answers_are_offered_again() -> None:
     working = Member()
     working.handle(ASKED, 0)
