@@ -243,7 +243,7 @@ class Connection:
 
     def _tick(self) -> None:
         if self._guarded(self._client.loop_misc):
-            self._beat = self._loop.call_later(self._keepalive / BEATS, self._tick)
+            self._beat = self._loop.call_later(max(1, self._keepalive) / BEATS, self._tick)
 
     # ---- paho's side
 
