@@ -14,7 +14,7 @@ UPDATES = [update(f"device-{i}", i) for i in range(DEVICES)]
 STAR = partial.dump(merge(tuple(range(DEVICES)), UPDATES, LAYOUT))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(trees(DEVICES))
 def test_every_tree_and_every_order_of_arrival_add_up_to_the_bytes_of_the_star(tree: Tree) -> None:
     assert partial.dump(merge(tree, UPDATES, LAYOUT)) == STAR

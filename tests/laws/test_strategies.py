@@ -55,7 +55,7 @@ def star(name: str, options: tuple[tuple[str, Any], ...]) -> str:
 
 
 @exact
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(tree=trees(DEVICES))
 def test_every_tree_and_every_order_of_arrival_end_in_the_model_of_the_star(
     name: str, options: Mapping[str, Any], tree: Tree
