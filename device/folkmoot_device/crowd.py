@@ -66,7 +66,17 @@ async def serve(crowd: Crowd, until: asyncio.Event) -> None:
         await pool.close()
 
 
+def dump(crowd: Crowd) -> str:
+    """Gives the argument that starts a process of these devices."""
+    return msgspec.json.encode(crowd, enc_hook=str).decode()
+
+
+def load(text: str) -> Crowd:
+    """Gives what `dump` has written."""
+    return msgspec.json.decode(text, type=Crowd, dec_hook=lambda form, value: form(value))
+
+
 if __name__ == "__main__":
-    told = msgspec.json.decode(sys.argv[1], type=Crowd)
+    told = load(sys.argv[1])
     log.setup(told.log.level, json=told.log.json)
     sys.exit(entry.guarded(told, serve))

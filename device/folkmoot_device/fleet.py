@@ -4,7 +4,6 @@ Every one of them is a real member, with its own connection, identity and shard 
 """
 
 import asyncio
-import json
 import logging
 import os
 import sys
@@ -28,6 +27,7 @@ from folkmoot.log import Settings as Log
 from folkmoot.store.examples import Examples
 from folkmoot.tasks import digits
 from folkmoot.wire.topics import Tree
+from folkmoot_device import crowd as crowds
 from folkmoot_device.crowd import Crowd
 
 log = logging.getLogger(__name__)
@@ -153,10 +153,9 @@ def _gateway(topic: str, namespace: str) -> str:
 
 
 async def _start(crowd: Crowd) -> asyncio.subprocess.Process:
-    text = json.dumps(msgspec.to_builtins(crowd, enc_hook=str))
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "folkmoot_device.crowd", text, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-    )
+    # Its own session: Ctrl-C is ours to pass on.
+    command = (sys.executable, "-m", "folkmoot_device.crowd", crowds.dump(crowd))
+    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
 
 
 async def _stop(children: Sequence[asyncio.subprocess.Process]) -> None:

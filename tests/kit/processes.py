@@ -56,12 +56,12 @@ class Process:
         self._child.kill()
         self._child.wait()
 
-    def stop(self) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Asks it to end; gives its exit code."""
         if self._child is None:
             return 0
         if self._child.poll() is None:
-            self._child.send_signal(signal.SIGTERM)
+            self._child.send_signal(number)
         return self._child.wait(STOP)
 
     def said(self) -> str:
@@ -130,6 +130,8 @@ class Town:
         self.gateways[name] = Process(name, command, self.folder)
 
     def _make_devices(self) -> None:
+        if not any(self._homes.values()):
+            return
         dealt, _ = digits.load()
         sizes = [len(devices) for devices in self._homes.values()]
         shards = partition.homes(dealt.y, sizes, np.random.default_rng(0))
