@@ -93,9 +93,11 @@ class Cloud:
         wanted = {name: value for name, value in (query or {}).items() if value is not None}
         content: Json = {"json": body} if isinstance(body, dict) else {"content": body}
         headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
-        request = self._http.build_request(
-            method, "/".join(quote(step, safe="") for step in path), params=wanted, headers=headers, **content
-        )
+        place = "/".join(quote(step, safe="") for step in path)
+        try:
+            request = self._http.build_request(method, place, params=wanted, headers=headers, **content)
+        except ValueError:  # JSON has no infinity
+            raise UserFault("every number must be finite") from None
         response = await self._send(request)
         if response.is_error:
             _refuse(response)

@@ -92,11 +92,21 @@ class Progress:
             self._draw(record)
             return
         self._last = quality(record["evaluation"]) or self._last
-        self._waiting[number] = record
-        if record["evaluation"] is not None or record["model"] is None or not self._run["evaluate"]:
-            self._tell(record)
+        if number not in self._told:
+            self._waiting[number] = record
+            self._tell_in_order()
         if number == self._number:
             self._draw(record)
+
+    def _tell_in_order(self) -> None:
+        """Says of every round that is over how it went, once it is known how good its model is, or that nobody will know."""
+        newest = max(self._waiting)
+        for number, record in sorted(self._waiting.items()):
+            judged = record["evaluation"] is not None or record["model"] is None or not self._run["evaluate"]
+            # The members of the next round evaluate it, so that one over, it is too late.
+            if not judged and newest < number + 2:
+                return
+            self._tell(record)
 
     def _show_run(self, record: Json) -> None:
         news = (record["status"], record["reason"], record["desired"]) != tuple(
@@ -118,11 +128,8 @@ class Progress:
 
     def _tell(self, record: Json) -> None:
         """Says once how a round went."""
-        number = record["number"]
-        self._waiting.pop(number, None)
-        if number in self._told:
-            return
-        self._told.add(number)
+        del self._waiting[record["number"]]
+        self._told.add(record["number"])
         if self._as_json:
             output.document({"kind": "round", **record})
         self._console.print(line(record, self._run["rounds"]), markup=False)

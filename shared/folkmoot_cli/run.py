@@ -1,6 +1,7 @@
 """`folkmoot run`: training jobs."""
 
 import asyncio
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -193,10 +194,8 @@ def read_option(text: str) -> tuple[str, bool | int | float | str]:
     if value in ("true", "false"):
         return name, value == "true"
     for kind in (int, float):
-        try:
+        with suppress(ValueError):
             return name, kind(value)
-        except ValueError:
-            continue
     return name, value
 
 

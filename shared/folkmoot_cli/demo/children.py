@@ -87,9 +87,8 @@ class Children:
         with suppress(OSError):
             lines = log.read_text("utf-8", "replace").splitlines()[-TAIL:]
             output.note("\n".join(f"  {name}: {line}" for line in lines))
-        raise Died(
-            f"{name} has ended with {manner}, so the demo ends too: its log's last lines are above, --keep DIR keeps them all"
-        )
+        says = f"{name} has ended{manner}, and the demo with it: the end of its log is above, --keep DIR keeps all of it"
+        raise Died(says)
 
     async def stop(self, *waves: Sequence[str]) -> None:
         """Ends everybody who runs, one wave after another, then the rest, then the brokers."""

@@ -60,9 +60,9 @@ async def demo(
     began = time.monotonic()
     options = dict(map(read_option, option or []))
     plan = Plan(gateways, devices, rounds, epochs, strategy, options, task, broker=broker, seed=seed)
-    output.note(f"starting a cloud, {gateways} gateways and {devices} devices on this machine")
     try:
         with _endable(), _folder(keep) as folder:
+            output.note(f"starting a cloud, {gateways} gateways and {devices} devices on this machine")
             async with Federation(plan, folder) as federation:
                 result = await _unless(federation.children.watch(), _show(federation, folder, began))
     except _Told as told:

@@ -47,7 +47,7 @@ async def examine(part: str, where: Broker, name: str, namespace: str) -> AsyncI
     figures = {"host": where.host, "port": where.port, "tls": isinstance(sock, ssl.SSLSocket), "ms": milliseconds}
     yield Finding(part, "connection", "ok", f"{endpoint}, reached in {milliseconds:.1f} ms", figures)
     if isinstance(sock, ssl.SSLSocket):
-        yield _certificate(part, sock.getpeercert() or {}, datetime.now(UTC))
+        yield certificate(part, sock.getpeercert() or {}, datetime.now(UTC))
     sock.close()
 
     client = f"doctor-{secrets.token_hex(4)}"
@@ -79,7 +79,7 @@ class _Talk:
         yield _version(part, version)
         if version == "5":
             yield _limits(part, limits.window, limits.max_packet)
-        room = limits.max_packet - publish_size(self._topic, b"", qos=1, expires=False, v5=True) - 4
+        room = limits.max_packet - publish_size(self._topic, bytes(PROBE), qos=1, expires=True, v5=True) + PROBE
         try:
             trips = [await self._trip(PING) for _ in range(PINGS)]
             size = min(PROBE, room)
@@ -161,10 +161,10 @@ def _limits(part: str, window: int, packet: int) -> Finding:
     return Finding(part, "limits", "ok", says, figures)
 
 
-def _certificate(part: str, certificate: dict[str, Any], now: datetime) -> Finding:
-    """What the broker's certificate says; that it is valid, the handshake has shown."""
-    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
-    names = {key: value for pairs in certificate.get("subject", ()) for key, value in pairs}
+def certificate(part: str, told: dict[str, Any], now: datetime) -> Finding:
+    """Gives what a certificate, as `ssl` tells it, says of its end; that it is valid, the handshake has shown."""
+    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(told["notAfter"]), UTC)
+    names = {key: value for pairs in told.get("subject", ()) for key, value in pairs}
     days = (end - now).days
     figures = {"subject": names.get("commonName", ""), "not_after": end.isoformat(), "days": days}
     says = f"{names.get('commonName', 'the broker')}: good until {end:%Y-%m-%d}, {days} days"

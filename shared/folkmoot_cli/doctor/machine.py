@@ -25,7 +25,7 @@ def examine(folder: Path, *, trains: bool) -> Iterator[Finding]:
     yield Finding(PART, "software", "ok", f"folkmoot {__version__}, Python {platform.python_version()}, {platform.machine()}")
     yield _runtime(trains)
     yield _disk(folder)
-    yield _clock(datetime.now(UTC))
+    yield clock(datetime.now(UTC))
 
 
 def _runtime(trains: bool) -> Finding:
@@ -44,22 +44,25 @@ def _runtime(trains: bool) -> Finding:
 
 def _disk(folder: Path) -> Finding:
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
-    free = shutil.disk_usage(there).free
-    figures = {"folder": str(folder), "free_bytes": free}
     if not os.access(there, os.W_OK | os.X_OK):
-        return Finding(
-            PART, "disk", "wrong", f"{there} cannot be written: let this user write there, or set another folder", figures
-        )
+        says = f"{there} cannot be written: let this user write there, or set another folder"
+        return Finding(PART, "disk", "wrong", says, {"folder": str(there)})
+    return room(there, shutil.disk_usage(there).free)
+
+
+def room(folder: Path, free: int) -> Finding:
+    """Gives what so many free bytes mean."""
+    figures = {"folder": str(folder), "free_bytes": free}
+    says = f"{output.size(free)} free in {folder}"
     if free < LEAST:
-        return Finding(
-            PART, "disk", "wrong", f"{output.size(free)} free in {there}: make room, {output.size(LEAST)} at least", figures
-        )
+        return Finding(PART, "disk", "wrong", f"{says}: make room, {output.size(LEAST)} at least", figures)
     if free < PLENTY:
-        return Finding(PART, "disk", "note", f"{output.size(free)} free in {there}: large models may not fit", figures)
-    return Finding(PART, "disk", "ok", f"{output.size(free)} free in {there}", figures)
+        return Finding(PART, "disk", "note", f"{says}: large models may not fit", figures)
+    return Finding(PART, "disk", "ok", says, figures)
 
 
-def _clock(now: datetime) -> Finding:
+def clock(now: datetime) -> Finding:
+    """Gives what a wall clock that stands at `now` means."""
     figures = {"now": now.isoformat(timespec="seconds")}
     shown = now.strftime("%Y-%m-%d %H:%M UTC")
     if now < RELEASED:
