@@ -43,7 +43,7 @@ def in_int8(draft: Draft, held: tuple[Variable, ...], representative: Floats) ->
             yield [example[None]]
 
     def make() -> tf.lite.TFLiteConverter:
-        made = tf.lite.TFLiteConverter.from_concrete_functions([function])
+        made = _converter(function)
         made.optimizations = [tf.lite.Optimize.DEFAULT]
         made.representative_dataset = examples
         made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -85,7 +85,12 @@ def _output(draft: Draft, held: tuple[Variable, ...], weights: Sequence[tf.Tenso
 
 
 def _convert(function: ConcreteFunction) -> bytes:
-    return converter.convert(lambda: tf.lite.TFLiteConverter.from_concrete_functions([function]), [function])
+    return converter.convert(lambda: _converter(function), [function])
+
+
+def _converter(function: ConcreteFunction) -> tf.lite.TFLiteConverter:
+    # Of a function alone, without an object that holds it, the converter forgets the names of inputs and outputs.
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
 
 
 def _concrete(body: Callable[..., dict[str, tf.Tensor]], *signature: tf.TensorSpec) -> ConcreteFunction:

@@ -25,8 +25,10 @@ class Holder(tf.Module):
 
     def __init__(self, held: tuple[Variable, ...]) -> None:
         super().__init__()
+        trained = [variable for variable in held if variable.tensor.role == "trained"]
         self.weights = [variable.value for variable in held]
-        self.trained = [variable.value for variable in held if variable.tensor.role == "trained"]
+        self.trained = [variable.value for variable in trained]
+        self.names = [variable.tensor.name for variable in trained]
         # FedProx pulls towards the weights that the round began with: `set_weights` drops the anchor with them.
         self.anchors = [tf.Variable(tf.zeros_like(value), trainable=False) for value in self.trained]
 
@@ -70,9 +72,9 @@ def _train(draft: Draft, holder: Holder) -> Callable[..., Results]:
             losses = draft.loss(y, draft.model(x, training=True))
             value = objective(draft, losses, sample_weight)
         gradients = tf.gradients(value, holder.trained)
-        for weight, anchor, gradient in zip(holder.trained, holder.anchors, gradients, strict=True):
+        for name, weight, anchor, gradient in zip(holder.names, holder.trained, holder.anchors, gradients, strict=True):
             if gradient is None:
-                raise UserFault(f"the loss does not depend on {weight.path}: freeze its layer (trainable = False)")
+                raise UserFault(f"the loss does not depend on {name}: freeze its layer (trainable = False)")
             now = weight.read_value()
             weight.assign(now - lr * (gradient + mu * (now - anchor.read_value())))
         return {"loss": losses * _real(sample_weight)}

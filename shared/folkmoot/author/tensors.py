@@ -35,7 +35,7 @@ def variables(model: keras.Model) -> tuple[Variable, ...]:
         if variable.dtype != "float32":
             raise UserFault(f"{name} is {variable.dtype}; a program keeps float32 only: use layers without other state")
         if name in found:
-            raise UserFault(f"two variables are called {name}: give their layers different names")
+            raise UserFault(f"two variables are called {name}: give them different names")
         role: Role = "trained" if id(variable) in trained else "frozen" if id(variable) in frozen else "averaged"
         found[name] = Variable(Tensor(name, tuple(variable.shape), role=role), variable.value)
     return tuple(found[name] for name in sorted(found))
