@@ -13,7 +13,7 @@ def pip(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Runs this environment's pip; fails with what pip said."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr[-2000:]
     return done
 
 

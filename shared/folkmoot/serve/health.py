@@ -4,10 +4,11 @@ The node writes a line for a link when it comes or goes, and at no other time: a
 of every node below the folder stands. A node that is dead is not looked for here; its supervisor knows that by itself.
 """
 
-import json
 import sys
 from contextlib import suppress
 from pathlib import Path
+
+import msgspec
 
 FILE = "links.json"
 
@@ -27,7 +28,7 @@ class Health:
             # Where this cannot be stored nothing can: the ledger says so, and is where it matters.
             with suppress(OSError):
                 fresh = self._file.with_suffix(".new")
-                fresh.write_text(json.dumps(self._standing))
+                fresh.write_bytes(msgspec.json.encode(self._standing))
                 fresh.replace(self._file)
 
 
@@ -39,7 +40,7 @@ def missing(folder: Path) -> list[str]:
     return [
         f"{file.parent}: the link {hop} is down"
         for file in files
-        for hop, standing in json.loads(file.read_text()).items()
+        for hop, standing in msgspec.json.decode(file.read_bytes(), type=dict[str, bool]).items()
         if not standing
     ]
 
