@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 import folkmoot
+from folkmoot.errors import StoreFault, UserFault
 from folkmoot_cloud import health, problems
-from folkmoot_cloud.access import Route
 from folkmoot_cloud.blobs.endpoints import router as blobs
-from folkmoot_cloud.blobs.store import Folder
+from folkmoot_cloud.blobs.service import anchored
+from folkmoot_cloud.blobs.store import BlobStore, Folder
 from folkmoot_cloud.clock import now
 from folkmoot_cloud.database import Database
 from folkmoot_cloud.devices.endpoints import router as devices
@@ -56,15 +57,15 @@ def create_app(settings: Settings, make_engine: MakeEngine) -> FastAPI:
         title="Folkmoot",
         version=folkmoot.__version__,
         description=ABOUT,
+        redirect_slashes=False,
         lifespan=_lifespan(settings, make_engine),
         generate_unique_id_function=lambda route: route.name if route.name in _NAMED else f"{route.tags[0]}_{route.name}",
     )
     problems.install(app)
     app.add_middleware(BodyLimit, usual=settings.limits.request, uploads={"/v1/tasks": settings.limits.bundle + FORM})
-    v1 = APIRouter(prefix="/v1", route_class=Route, responses=problems.responses(Unauthorized, Forbidden))
+    closed = problems.responses(Unauthorized, Forbidden)
     for router in (tenants_router, tasks, runs, rounds, models, gateways, devices, events, blobs, tokens_router):
-        v1.include_router(router)
-    app.include_router(v1)
+        app.include_router(router, prefix="/v1", responses=closed)
     app.include_router(health.router)
     return app
 
@@ -76,9 +77,9 @@ def _lifespan(settings: Settings, make_engine: MakeEngine) -> Callable[[FastAPI]
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
-            database = await open_database(settings)
+            blobs = open_blobs(settings)
+            database = await open_database(settings, blobs)
             stack.push_async_callback(database.close)
-            blobs = Folder(settings.data / "blobs")
             engine = make_engine(Context(settings, database, blobs))
             await engine.start()
             stack.push_async_callback(engine.stop)
@@ -90,16 +91,28 @@ def _lifespan(settings: Settings, make_engine: MakeEngine) -> Callable[[FastAPI]
     return lifespan
 
 
-async def open_database(settings: Settings) -> Database:
+def open_blobs(settings: Settings) -> BlobStore:
+    """Gives the store of large blobs. Raises UserFault where the data folder cannot be used."""
+    try:
+        return Folder(settings.data / "blobs")
+    except StoreFault as fault:
+        raise UserFault(f"data: the folder cannot be used: {fault}") from None
+
+
+async def open_database(settings: Settings, blobs: BlobStore) -> Database:
     """Gives the database, migrated, with the tenant `main` and at least one token that may make others.
 
-    A token that is made here is printed on standard error: once, as nothing keeps it. Raises UserFault.
+    A token that is made here is printed on standard error: once, as nothing keeps it. Raises UserFault, also where `blobs` is
+    not the store that the database's large blobs are in: each replica would then miss what the others took.
     """
     database = Database(settings.database_url)
     try:
+        database.touch()
         await upgrade(database)
         async with database.write() as session:
             await tenants.ensure(session, MAIN, now())
+            if not await anchored(session, blobs, MAIN, now()):
+                raise UserFault(f"data: {settings.data} lacks the large blobs of this database: replicas share one folder")
             token = await tokens.bootstrap(session, MAIN, settings.tokens.bootstrap_file, now())
             if token is not None:
                 print(f"API token, shown only once: {token}", file=sys.stderr, flush=True)

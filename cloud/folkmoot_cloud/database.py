@@ -7,13 +7,14 @@ for events is woken only once they are readable. Sessions are made here alone an
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, NewType
 
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from folkmoot.errors import UserFault
+from folkmoot.errors import StoreFault, UserFault
 from folkmoot_cloud.bell import Bell
 
 # A session that reads, and one that may also write: a read path that writes is a type error.
@@ -64,10 +65,21 @@ class Database:
             for mode in ("read", "soft", "firm")
         }
 
+    def touch(self) -> None:
+        """Makes SQLite's file where it is not there yet. Raises OSError, which says why better than the driver would."""
+        if self.sqlite and self.url.database is not None:
+            file = Path(self.url.database)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """Gives a session that reads: one consistent view in SQLite, the newest commit at each query in PostgreSQL."""
+        """Gives a session that reads: one consistent view in SQLite, the newest commit at each query in PostgreSQL.
+
+        Raises StoreFault where the database is away.
+        """
         async with self._sessions["read"]() as session:
+            await _connect(session)
             yield ReadSession(session)
 
     @asynccontextmanager
@@ -75,12 +87,13 @@ class Database:
         """Gives a session that commits when the block ends and rolls back when it raises.
 
         Firm: on the disk when the block has ended. Otherwise a power cut (not a crash of this process) may take back the last
-        moments, which is enough for what nobody has been told `ok` for.
+        moments, which is enough for what nobody has been told `ok` for. Raises StoreFault where the database is away.
         """
         async with AsyncExitStack() as stack:
             if self.sqlite:
                 await stack.enter_async_context(self._turn)
             made = await stack.enter_async_context(self._sessions["firm" if firm else "soft"].begin())
+            await _connect(made)
             session = Session(ReadSession(made))
             yield session
             for before in session.info.get("before", ()):
@@ -98,6 +111,14 @@ class Database:
     async def close(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+async def _connect(session: AsyncSession) -> None:
+    """Has the session take its connection now: what fails here is the database being away, whatever the driver calls it."""
+    try:
+        await session.connection()
+    except Exception as error:  # drivers raise their own kinds, the system OSError
+        raise StoreFault(f"the database is away: {str(error).partition(chr(10))[0]}") from error
 
 
 def before_commit(session: Session, call: Callable[[Session], Awaitable[None]]) -> None:

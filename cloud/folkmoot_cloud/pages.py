@@ -51,7 +51,7 @@ class Window:
         """
         if self.after is None:
             return None
-        kinds = [int if column.type.python_type in (int, datetime) else str for column in columns]
+        kinds = [str if column.type.python_type is str else int for column in columns]
         if [type(value) for value in self.after] != kinds:
             raise _bad()
         pairs = zip(columns, self.after, strict=True)

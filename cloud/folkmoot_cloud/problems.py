@@ -111,13 +111,13 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _database(request: Request, error: Exception) -> Response:
-    log.error("database", extra={"error": str(error).partition("\n")[0]})
-    return render(Unavailable("the database did not do it; try again in a moment"))
+    log.error("database failed", extra={"error": str(error).partition("\n")[0]})
+    return render(Unavailable("the database did not do it: try again in a moment; the service's log says why"))
 
 
 def _store(request: Request, error: Exception) -> Response:
-    log.error("store", extra={"error": str(error)})
-    return render(Unavailable("the store of large blobs did not do it; the service's log says why"))
+    log.error("store failed", extra={"error": str(error)})
+    return render(Unavailable("what the service stores on did not do it: try again in a moment; its log says why"))
 
 
 def _bug(request: Request, error: Exception) -> Response:

@@ -2,19 +2,23 @@
 
 import asyncio
 import errno
+import fcntl
+import logging
 import signal
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot.errors import StoreFault, UserFault
-from folkmoot_cloud.app import create_app, open_database
-from folkmoot_cloud.blobs.store import Folder
+from folkmoot_cloud.app import create_app, open_blobs, open_database
 from folkmoot_cloud.engine import MakeEngine
 from folkmoot_cloud.settings import Listen, Settings
+
+log = logging.getLogger(__name__)
 
 # Seconds that open requests have to end. Streams of events end by themselves when the server begins to stop.
 GRACE = 5
@@ -25,11 +29,28 @@ def serve(settings: Settings, make_engine: MakeEngine) -> None:
 
     Raises UserFault before anything is served: the port is taken, the data folder or the database cannot be used.
     """
-    listening = listen(settings.listen)
-    try:
+    with alone(settings), listen(settings.listen) as listening:
         asyncio.run(_serve(settings, make_engine, listening))
-    finally:
-        listening.close()
+
+
+@contextmanager
+def alone(settings: Settings) -> Generator[None, None, None]:
+    """Keeps every other process off the data folder, where the database is in it: SQLite has one service.
+
+    Raises UserFault where one is there, or the folder cannot be used. However this process ends, the folder is free again.
+    """
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        lock = (settings.data / "lock").open("w")
+    except OSError as error:
+        raise UserFault(f"data: {settings.data} cannot be used: {error.strerror}") from None
+    with lock:
+        if not settings.database.url:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UserFault(f"data: another cloud runs on {settings.data}: stop it, or set another folder") from None
+        yield
 
 
 def listen(where: Listen) -> socket.socket:
@@ -49,13 +70,8 @@ async def prepare(settings: Settings) -> None:
     Raises UserFault, one sentence each: before the server starts, because a server would print a traceback.
     """
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
-        Folder(settings.data / "blobs")
-    except (OSError, StoreFault) as error:
-        raise UserFault(f"data: the folder cannot be used: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        database = await open_database(settings)
-    except (SQLAlchemyError, OSError) as error:
+        database = await open_database(settings, open_blobs(settings))
+    except (SQLAlchemyError, StoreFault, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
         raise UserFault(f"database.url: the database cannot be used: {reason}") from None
     await database.close()
@@ -63,19 +79,27 @@ async def prepare(settings: Settings) -> None:
 
 async def _serve(settings: Settings, make_engine: MakeEngine, listening: socket.socket) -> None:
     await prepare(settings)
-    app = create_app(settings, make_engine)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=GRACE)
-    server = _Server(config)
+    server = Server(create_app(settings, make_engine))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.handle_exit, number, None)
+    host, port = listening.getsockname()[:2]
+    log.info("serving", extra={"address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
     await server.serve(sockets=[listening])
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves the signals to us: it would raise them again after the orderly end."""
+class Server(uvicorn.Server):
+    """uvicorn's server. It leaves the signals to its caller, whom it would raise them for again after the orderly end."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=GRACE))
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Does nothing."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends the streams of events first: they would never end by themselves, and everything else waits for them."""
+        self.lifespan.state["database"].bell.close()
+        await super().shutdown(sockets)

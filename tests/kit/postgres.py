@@ -40,15 +40,16 @@ class Cluster:
     async def create(self, template: str = "template0") -> str:
         """Makes a database, a copy of `template`, and gives its name."""
         name = f"t{next(self._numbers)}"
-        await self._run(f'CREATE DATABASE {name} TEMPLATE "{template}"')
+        await self.run(f'CREATE DATABASE {name} TEMPLATE "{template}"')
         return name
 
     async def drop(self, database: str) -> None:
         """Removes a database, whoever is still connected to it."""
-        await self._run(f"DROP DATABASE {database} WITH (FORCE)")
+        await self.run(f"DROP DATABASE {database} WITH (FORCE)")
 
-    async def _run(self, statement: str) -> None:
-        connection = await asyncpg.connect(host=str(self.folder), user=USER, database="postgres")
+    async def run(self, statement: str, database: str = "postgres") -> None:
+        """Executes SQL in a database."""
+        connection = await asyncpg.connect(host=str(self.folder), user=USER, database=database)
         try:
             await connection.execute(statement)
         finally:

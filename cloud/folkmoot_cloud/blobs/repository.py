@@ -20,23 +20,32 @@ async def find(session: ReadSession, tenant: str, digest: str) -> Blob | None:
     return await session.get(Blob, (tenant, digest))
 
 
-async def put(session: Session, store: BlobStore, tenant: str, content: bytes, at: datetime) -> str:
+async def oldest_outside(session: ReadSession, tenant: str) -> Blob | None:
+    """Gives the oldest blob whose bytes are in the store."""
+    outside = select(Blob).where(Blob.tenant == tenant, Blob.inside.is_(False))
+    return (await session.scalars(outside.order_by(Blob.created_at, Blob.digest).limit(1))).one_or_none()
+
+
+async def put(
+    session: Session, store: BlobStore, tenant: str, content: bytes, at: datetime, *, inside: bool | None = None
+) -> str:
     """Keeps `content`; gives its sha256, hexadecimal. What is there already is not written again.
 
-    A large blob is on the disk before its row is committed; after a crash between the two the same bytes are put again.
+    `inside`: whether the row holds the bytes; None lets their size decide. A blob in the store is on the disk before its row is
+    committed; after a crash between the two the same bytes are put again.
     """
     digest = sha256(content).hexdigest()
     if await find(session, tenant, digest) is not None:
         return digest
-    small = len(content) <= INSIDE
-    if not small:
+    held = len(content) <= INSIDE if inside is None else inside
+    if not held:
         await store.put(tenant, digest, content)
     row = {
         "tenant": tenant,
         "digest": digest,
         "size": len(content),
-        "content": content if small else None,
-        "inside": small,
+        "content": content if held else None,
+        "inside": held,
         "created_at": at,
     }
     await insert_new(session, Blob, row)

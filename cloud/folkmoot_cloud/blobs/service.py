@@ -1,15 +1,18 @@
 """Blobs as HTTP gives them: whole or a range of them, and not again to whoever has them."""
 
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
+from folkmoot.errors import StoreFault
 from folkmoot_cloud.blobs import repository
 from folkmoot_cloud.blobs.store import BlobStore
-from folkmoot_cloud.database import ReadSession
+from folkmoot_cloud.database import ReadSession, Session
 from folkmoot_cloud.faults import BadRange, NotFound
 
 PIECE = 1 << 20  # bytes read from the store at a time
@@ -41,6 +44,18 @@ async def content(session: ReadSession, store: BlobStore, tenant: str, digest: s
         raise NotFound(f"there is no blob {digest}")
     held = await repository.get(session, store, tenant, digest) if row.inside else None
     return Content(tenant, digest, row.size, held, store)
+
+
+async def anchored(session: Session, store: BlobStore, tenant: str, at: datetime) -> bool:
+    """Whether this is the store that the tenant's large blobs are in; it becomes that where there are none yet."""
+    oldest = await repository.oldest_outside(session, tenant)
+    if oldest is None:
+        await repository.put(session, store, tenant, os.urandom(32), at, inside=False)
+        return True
+    try:
+        return len(await store.get(tenant, oldest.digest)) == oldest.size
+    except StoreFault:
+        return False
 
 
 def respond(request: Request, blob: Content, filename: str | None = None) -> Response:

@@ -48,7 +48,10 @@ async def listen(
         if not last_event_id.isascii() or not last_event_id.isdigit() or int(last_event_id[:20]) > LARGEST:
             raise Fault("Last-Event-ID must be the id of an event that this stream gave")
         since = int(last_event_id)
-    found = service.stream(state.of(request)["database"], principal.tenant, since, run, kind or ())
+    database = state.of(request)["database"]
+    if since is None:  # found out before the response begins: what happens after that is heard
+        since = await service.newest(database, principal.tenant)
+    found = service.stream(database, principal.tenant, since, run, kind or ())
     return EventSourceResponse(_lines(found), ping=PING)
 
 

@@ -13,13 +13,16 @@ BATCH = 100  # events read at a time
 LOOK = 2.0
 
 
+async def newest(database: Database, tenant: str) -> int:
+    """Gives the number behind which everything is still to come."""
+    async with database.read() as session:
+        return await repository.last(session, tenant)
+
+
 async def stream(
-    database: Database, tenant: str, since: int | None, run_id: str | None = None, kinds: Sequence[str] = ()
+    database: Database, tenant: str, since: int, run_id: str | None = None, kinds: Sequence[str] = ()
 ) -> AsyncIterator[EventView]:
-    """Gives the events behind `since`, or, without it, those from now on. Ends when the service does."""
-    if since is None:
-        async with database.read() as session:
-            since = await repository.last(session, tenant)
+    """Gives the events behind `since`, and goes on with those that come. Ends when the service does."""
     while not database.bell.closed:
         ticket = database.bell.ticket()
         async with database.read() as session:

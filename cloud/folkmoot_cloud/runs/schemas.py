@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from folkmoot_cloud.models.schemas import EvaluationView
 from folkmoot_cloud.words import Count, Input, Line, Name, View, Word, example
@@ -11,8 +11,24 @@ from folkmoot_cloud.words import Count, Input, Line, Name, View, Word, example
 Status = Literal["pending", "running", "paused", "finished"]
 Desired = Literal["run", "pause", "stop"]
 Outcome = Literal["completed", "failed", "stopped"]
-Whole = Annotated[int, Field(ge=-(1 << 53), le=1 << 53, strict=True)]
-Option = Annotated[bool, Field(strict=True)] | Whole | float | Annotated[str, StringConstraints(max_length=200)]
+MOST = 1 << 53  # beyond it a number in JSON is not what its sender wrote
+
+
+def _option(value: Any) -> Any:
+    """Gives the value back if it can be an option of a plug-in; which one it takes is the plug-in's to say."""
+    if isinstance(value, str) and len(value) > 200:
+        raise ValueError("must have at most 200 characters")
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("must be true, false, a number or text")
+    if isinstance(value, int | float) and not abs(value) <= MOST:  # not: NaN is refused too
+        raise ValueError("must be a number of at most 2^53")
+    return value
+
+
+Option = Annotated[Any, AfterValidator(_option), WithJsonSchema({"type": ["boolean", "number", "string"]})]
+Number = Annotated[int, Field(ge=1, le=10_000_000, strict=True), Tag("number")]
+Names = Annotated[list[Name], Field(min_length=1, max_length=10_000), Tag("names")]
+Devices = Annotated[Number | Names, Discriminator(lambda value: "names" if isinstance(value, list) else "number")]
 
 
 class Strategy(Input):
@@ -29,11 +45,7 @@ class Cohort(Input):
 
     model_config = example({"devices": 50, "gateways": ["home-7", "home-9"]})
 
-    devices: (
-        Annotated[int, Field(ge=1, le=10_000_000, strict=True)]
-        | Annotated[list[Name], Field(min_length=1, max_length=10_000)]
-        | None
-    ) = Field(default=None, description="How many a round, or which ones.")
+    devices: Devices | None = Field(default=None, description="How many a round, or which ones.")
     fraction: float | None = Field(default=None, gt=0, le=1, description="Share of the devices that are there.")
     gateways: list[Name] | None = Field(default=None, min_length=1, max_length=10_000, description="Only those below these.")
 

@@ -47,9 +47,6 @@ def _unpack(content: bytes) -> Parcel:
     for name, tflite in {"the program": program.tflite, **opened.inference}.items():
         if tflite[4:8] != MAGIC:
             raise PeerFault("malformed", f"{name} is no .tflite")
-    for group in manifest.layout.groups:
-        if not _WORD.match(group):
-            raise PeerFault("layout", f"group {group!r} must be 1 to 32 characters of a-z, 0-9 and '_'")
     if not manifest.layout.groups:
         raise PeerFault("layout", "no tensor is trained")
     if not manifest.version.isprintable() or not manifest.title.isprintable():

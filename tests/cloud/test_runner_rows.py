@@ -1,0 +1,165 @@
+"""What the runner stands on: journal, contributions, leases."""
+
+import asyncio
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.exc import IntegrityError
+
+from folkmoot_cloud.blobs.store import Folder
+from folkmoot_cloud.clock import now
+from folkmoot_cloud.contributions import repository as contributions
+from folkmoot_cloud.database import Database
+from folkmoot_cloud.journal import repository as journal
+from folkmoot_cloud.leases import repository as leases
+from folkmoot_cloud.runs import repository as runs
+from folkmoot_cloud.tables import JournalEntry
+from folkmoot_cloud.tenants import repository as tenants
+from folkmoot_cloud.tenants.service import MAIN
+from tests.kit.cloud import Cloud
+
+LARGE = bytes(2 << 20)
+
+
+@pytest_asyncio.fixture
+async def owned(database: Database) -> Database:
+    """Gives the database with its tenant."""
+    async with database.write() as session:
+        await tenants.ensure(session, MAIN, now())
+    return database
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """Gives a store of large blobs."""
+    return Folder(tmp_path / "blobs")
+
+
+async def test_a_machine_is_rebuilt_from_what_it_took_in_order(owned: Database) -> None:
+    async with owned.write() as session:
+        assert await journal.append(session, MAIN, "r/1", 10, [b"a", b"b"]) == 2
+        assert await journal.append(session, MAIN, "r/2", 11, [b"x"]) == 1
+        assert await journal.append(session, MAIN, "r/1", 12, []) == 2
+    async with owned.write() as session:
+        assert await journal.append(session, MAIN, "r/1", 20, [b"c"]) == 3
+    async with owned.read() as session:
+        history = await journal.read(session, MAIN, "r/1")
+        assert [(one.sequence, one.now_ms, one.content) for one in history.events] == [
+            (1, 10, b"a"),
+            (2, 10, b"b"),
+            (3, 20, b"c"),
+        ]
+        assert history.snapshot is None
+        assert await journal.machines(session, MAIN, "r/") == ["r/1", "r/2"]
+        assert await journal.machines(session, MAIN, "r_") == []
+        assert [one.machine for one in await journal.histories(session, MAIN, ["r/2", "r/0"])] == ["r/2", "r/0"]
+
+
+async def test_a_snapshot_stands_for_all_before_it(owned: Database) -> None:
+    async with owned.write() as session:
+        await journal.append(session, MAIN, "r/1", 10, [b"a", b"b"])
+        await journal.cut(session, MAIN, "r/1", 15, b"whole")
+        await journal.append(session, MAIN, "r/1", 20, [b"c"])
+    async with owned.read() as session:
+        history = await journal.read(session, MAIN, "r/1")
+    assert history.snapshot == journal.Record(2, 15, b"whole")
+    assert history.events == (journal.Record(3, 20, b"c"),)
+
+
+async def test_what_a_transaction_that_failed_had_journalled_is_not_there(owned: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with owned.write() as session:
+            await journal.append(session, MAIN, "r/1", 10, [b"a"])
+            raise ZeroDivisionError
+    async with owned.read() as session:
+        assert (await journal.read(session, MAIN, "r/1")).events == ()
+
+
+async def test_two_writers_of_one_machine_cannot_both_be_right(owned: Database) -> None:
+    async with owned.write() as session:
+        await journal.append(session, MAIN, "r/1", 10, [b"a"])
+    with pytest.raises(IntegrityError):
+        async with owned.write() as session:
+            session.add(JournalEntry(tenant=MAIN, machine="r/1", sequence=1, now_ms=10, event=b"b"))
+
+
+async def test_payloads_are_kept_until_their_machine_is_forgotten(owned: Database, folder: Folder) -> None:
+    for content in (b"small", LARGE):
+        digest = sha256(content).hexdigest()
+        async with owned.write() as session:
+            await journal.append(session, MAIN, "r/1", 10, [b"a"])
+            for _ in range(2):
+                assert await journal.keep(session, folder, MAIN, "r/1", content) == digest
+        async with owned.read() as session:
+            assert await journal.kept(session, folder, MAIN, "r/1", digest) == content
+            assert await journal.kept(session, folder, MAIN, "r/2", digest) is None
+        async with owned.write() as session:
+            assert await journal.forget(session, MAIN, "r/1") == ([digest] if content is LARGE else [])
+        async with owned.read() as session:
+            assert await journal.kept(session, folder, MAIN, "r/1", digest) is None
+            assert await journal.machines(session, MAIN, "r/") == []
+
+
+async def test_a_large_payload_that_another_machine_keeps_is_not_for_deleting(owned: Database, folder: Folder) -> None:
+    async with owned.write() as session:
+        for machine in ("r/1", "r/2"):
+            await journal.keep(session, folder, MAIN, machine, LARGE)
+        assert await journal.forget(session, MAIN, "r/1") == []
+        assert await journal.forget(session, MAIN, "r/2") == [sha256(LARGE).hexdigest()]
+
+
+async def test_an_answer_counts_once(cloud: Cloud) -> None:
+    run = (await cloud.run())["id"]
+    await cloud.round(run, 1)
+    told = {"run_id": run, "number": 1, "payload": b"p" * 32, "size": 9, "leaves": 3, "at": now()}
+    async with cloud.database.write() as session:
+        assert await contributions.add(session, MAIN, ask=b"a" * 16, member="g1", **told)
+        assert not await contributions.add(session, MAIN, ask=b"a" * 16, member="g1", **told)
+        assert await contributions.add(session, MAIN, ask=b"a" * 16, member="g2", **told)
+    async with cloud.database.write() as session:
+        assert not await contributions.add(session, MAIN, ask=b"a" * 16, member="g2", **told)
+    async with cloud.database.read() as session:
+        assert [one.member for one in await contributions.of_round(session, MAIN, run, 1)] == ["g1", "g2"]
+
+
+async def test_a_run_has_one_runner_at_a_time(cloud: Cloud) -> None:
+    run = (await cloud.run())["id"]
+    at, later = now(), now() + timedelta(seconds=31)
+    async with cloud.database.write() as session:
+        token = await leases.take(session, MAIN, run, "a", at, 30)
+        assert token == 1
+        assert await leases.take(session, MAIN, run, "b", at, 30) is None
+        assert await runs.waiting(session, MAIN, at) == []
+        assert [one.id for one in await runs.waiting(session, MAIN, later)] == [run]
+    async with cloud.database.write() as session:
+        assert await leases.hold(session, MAIN, run, token, at + timedelta(seconds=20), 30)
+        assert await leases.take(session, MAIN, run, "b", at + timedelta(seconds=40), 30) is None
+        stolen = await leases.take(session, MAIN, run, "b", at + timedelta(seconds=60), 30)
+        assert stolen == 2
+        assert not await leases.hold(session, MAIN, run, token, at + timedelta(seconds=61), 30)
+        await leases.release(session, MAIN, run, token)  # is not ours to give back
+        assert await leases.take(session, MAIN, run, "c", at + timedelta(seconds=61), 30) is None
+        await leases.release(session, MAIN, run, stolen)
+        assert await leases.take(session, MAIN, run, "c", at + timedelta(seconds=61), 30) == 3
+
+
+async def test_a_replica_that_comes_back_takes_its_own_lease_at_once(cloud: Cloud) -> None:
+    run = (await cloud.run())["id"]
+    async with cloud.database.write() as session:
+        assert await leases.take(session, MAIN, run, "a", now(), 30) == 1
+        assert await leases.take(session, MAIN, run, "a", now(), 30) == 2
+        assert not await leases.hold(session, MAIN, run, 1, now(), 30)
+
+
+async def test_of_many_replicas_that_want_a_run_one_gets_it(cloud: Cloud) -> None:
+    run = (await cloud.run())["id"]
+
+    async def take(owner: str) -> int | None:
+        async with cloud.database.write() as session:
+            return await leases.take(session, MAIN, run, owner, now(), 30)
+
+    found = await asyncio.gather(*(take(f"replica-{number}") for number in range(10)))
+    assert sorted(token is not None for token in found) == [False] * 9 + [True]
