@@ -16,7 +16,7 @@ from folkmoot.wire.bundle import Contract, Manifest
 
 FORMULA = "fmix32"
 STEPS = 10
-# Two runtimes add in different orders: the losses of ten steps differed by up to 2e-7 between them (docs/measurements.md).
+# Two runtimes add in different orders: the losses of ten steps differed by up to 2e-7 between them.
 TOLERANCE = 1e-5  # of a loss, relative to the larger of itself and 1
 
 _SALT = 1 << 31

@@ -85,7 +85,10 @@ async def test_a_process_that_is_killed_is_a_failure_and_the_next_job_has_anothe
     pid = trainer.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert await task == Failed("died", "the training process ended with signal SIGKILL")
+    outcome = await task
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "died"
+    assert outcome.detail.startswith("the training process ended with signal SIGKILL")
     assert isinstance(await trainer.run(lessons.job(tmp_path)), Done)
     assert trainer.pid not in (None, pid)
 
