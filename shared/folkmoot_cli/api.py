@@ -151,7 +151,8 @@ def token(file: Path | None, environment: Mapping[str, str]) -> str:
         try:
             found = file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserFault(f"the token's file cannot be read: {error}") from None
+            why = (getattr(error, "strerror", None) or "it is no text").lower()
+            raise UserFault(f"the token's file {file} cannot be read: {why}") from None
     if not found:
         raise UserFault(
             "no token: set FOLKMOOT_TOKEN to the one that the first start of the cloud printed, or give --token-file"

@@ -280,8 +280,8 @@ def _tell_members(members: list[Json], as_json: bool) -> None:
                 one["device"] or "",
                 one["fate"],
                 one["reason"],
-                output.size(one["bytes_up"]),
-                output.size(one["bytes_down"]),
+                output.size(one["bytes_up"] or None),  # a gateway tells the traffic of its home as one sum
+                output.size(one["bytes_down"] or None),
                 output.figure(one["seconds"], 1),
             )
             for one in members

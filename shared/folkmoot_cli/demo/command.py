@@ -215,7 +215,7 @@ def _tell(result: Json) -> None:
                 f"{result['examples']} images that the devices held out",
             ),
             ("", f"{result['test_accuracy']:.3f} on {result['test_images']} images that no device has"),
-            ("moved", f"{output.size(result['bytes_up'])} up to the cloud, {output.size(result['bytes_down'])} down"),
+            ("moved", f"{output.size(result['bytes_up'])} up and {output.size(result['bytes_down'])} down, on both hops"),
             ("memory", f"{result['device_peak_rss_mb']:.0f} MB at most in a device, its training process included"),
             ("model", f"sha256 {result['model_sha256']}"),
             ("time", f"{result['run_seconds']:.1f} s of learning, {result['seconds']:.1f} s in all"),

@@ -1,3 +1,6 @@
+import socket
+from pathlib import Path
+
 import pytest
 import typer
 
@@ -57,6 +60,24 @@ def test_a_mistake_in_the_options_is_one_sentence(folkmoot: Command, arguments: 
 def test_a_settings_file_that_is_not_there_is_one_sentence(folkmoot: Command, command: list[str]) -> None:
     said = folkmoot(*command, "--config", "nowhere.toml")
     assert (said.code, said.sentence) == (2, "nowhere.toml does not exist: write it, or name another settings file")
+
+
+@pytest.mark.parametrize("tier", ["gateway run", "cloud serve"])
+def test_an_unknown_key_of_a_settings_file_is_one_sentence(folkmoot: Command, tmp_path: Path, tier: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("colour = 1\n")
+    said = folkmoot(*tier.split(), "--config", file)
+    assert said.code == 2
+    assert "unknown key colour" in said.sentence
+
+
+def test_a_port_that_is_taken_is_one_sentence(folkmoot: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("FOLKMOOT_CLOUD_DATA", str(tmp_path))
+        monkeypatch.setenv("FOLKMOOT_CLOUD_LISTEN_PORT", str(taken.getsockname()[1]))
+        said = folkmoot("cloud", "serve")
+    assert said.code == 2
+    assert "is taken" in said.sentence
 
 
 def test_a_traceback_is_there_for_those_who_ask(folkmoot: Command) -> None:

@@ -3,6 +3,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,16 +26,18 @@ async def test_watching_goes_on_where_it_was_when_the_cloud_was_away(tmp_path: P
         command = (sys.executable, "-m", "folkmoot_cli", "run", "watch", "--json")
         watching = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=environment)
         assert watching.stdout and watching.stderr
-        first = await watching.stdout.readline()
-
-        federation.children["cloud"].process.kill()
-        await federation.children["cloud"].process.wait()
-        while b"trying again" not in await watching.stderr.readline():
-            pass
-        settings = tmp_path / "cloud" / "settings.toml"
-        await federation.children.start("cloud", ("folkmoot_cli", "cloud", "serve", "--config", settings), tmp_path / "log")
-
-        rest, _ = await watching.communicate()
+        try:
+            first = await watching.stdout.readline()
+            federation.children["cloud"].process.kill()
+            await federation.children["cloud"].process.wait()
+            while b"trying again" not in await watching.stderr.readline():
+                pass
+            file = tmp_path / "cloud" / "settings.toml"
+            await federation.children.start("cloud", ("folkmoot_cli", "cloud", "serve", "--config", file), tmp_path / "log")
+            rest, _ = await watching.communicate()
+        finally:
+            with suppress(ProcessLookupError):
+                watching.kill()
         lines = [json.loads(line) for line in (first + rest).splitlines()]
         assert watching.returncode == 0
         assert [line.get("number") for line in lines] == [*range(1, ROUNDS + 1), None]
