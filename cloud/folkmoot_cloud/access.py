@@ -29,6 +29,7 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 Key = Annotated[
     str | None,
     Header(
+        alias="Idempotency-Key",
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 import folkmoot
 from folkmoot.errors import StoreFault, UserFault
-from folkmoot_cloud import health, problems
+from folkmoot_cloud import health, openapi, problems
 from folkmoot_cloud.blobs.endpoints import router as blobs
 from folkmoot_cloud.blobs.service import anchored
 from folkmoot_cloud.blobs.store import BlobStore, Folder
@@ -21,7 +21,7 @@ from folkmoot_cloud.devices.endpoints import router as devices
 from folkmoot_cloud.engine import Context, MakeEngine
 from folkmoot_cloud.events import repository as event_rows
 from folkmoot_cloud.events.endpoints import router as events
-from folkmoot_cloud.faults import Forbidden, Unauthorized
+from folkmoot_cloud.faults import Forbidden, Invalid, Unauthorized, Unavailable
 from folkmoot_cloud.gateways.endpoints import router as gateways
 from folkmoot_cloud.idempotency import repository as stored_responses
 from folkmoot_cloud.idempotency.service import HOURS
@@ -63,10 +63,11 @@ def create_app(settings: Settings, make_engine: MakeEngine) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(BodyLimit, usual=settings.limits.request, uploads={"/v1/tasks": settings.limits.bundle + FORM})
-    closed = problems.responses(Unauthorized, Forbidden)
+    closed = problems.responses(Unauthorized, Forbidden, Invalid, Unavailable)
     for router in (tenants_router, tasks, runs, rounds, models, gateways, devices, events, blobs, tokens_router):
         app.include_router(router, prefix="/v1", responses=closed)
     app.include_router(health.router)
+    openapi.install(app)
     return app
 
 

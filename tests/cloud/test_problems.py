@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from folkmoot_cloud.settings import Limits, Settings, Storage, Tokens
+from tests.cloud.test_access import DOCUMENT
 from tests.kit import cloud as kit
 from tests.kit import parcels
 from tests.kit.cloud import Cloud
@@ -104,3 +105,15 @@ async def test_it_is_not_ready_while_its_engine_is_not(cloud: Cloud) -> None:
     response = await cloud.client.get("/readyz")
     assert response.status_code == 503
     assert response.json() == {"status": "unavailable", "database": "ok", "engine": "the broker is away"}
+
+
+def test_the_document_says_that_every_refusal_is_a_problem() -> None:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            if path.startswith("/v1/"):
+                assert {"401", "403", "422", "503"} <= operation["responses"].keys(), (method, path)
+            for status, response in operation["responses"].items():
+                if status >= "400" and path != "/readyz":
+                    assert list(response["content"]) == [MEDIA], (method, path, status)
+    assert list(DOCUMENT["paths"]["/v1/events"]["get"]["responses"]["200"]["content"]) == ["text/event-stream"]
+    assert "HTTPValidationError" not in DOCUMENT["components"]["schemas"]
