@@ -18,6 +18,7 @@ from asyncio import IncompleteReadError
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from folkmoot.errors import MisuseFault
 from folkmoot.serve import conversation
@@ -170,10 +171,17 @@ class Trainer:
             child.say(Cancel())
             await asyncio.wait({reply}, timeout=self._grace)
         finally:
-            if not reply.done():
-                child.process.kill()
-                self._child = None
-                self._leave(child)
+            self._settle(child, reply)
+
+    def _settle(self, child: _Child, reply: asyncio.Task[Reply]) -> None:
+        """Sees to what is left of a job that nobody waits for any more."""
+        if not reply.done():
+            child.process.kill()
+        if not reply.done() or reply.exception():
+            self._child = None
+            self._leave(child)
+        elif isinstance(late := reply.result(), Done):
+            Path(late.path).unlink(missing_ok=True)  # it was done before it could be stopped, and nobody will fetch it
 
     def _rest(self) -> None:
         """Lets the process go."""
