@@ -1,34 +1,53 @@
-"""INSERT that minds a row that is there already: the one statement that the databases' dialects make differently."""
+"""INSERT that minds a row that is there already: the one statement that the databases' dialects make differently.
+
+Statements are made once for each table and set of columns: making one costs as much as executing it.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
+from sqlalchemy import CursorResult
 from sqlalchemy.dialects import postgresql, sqlite
 
 from folkmoot_cloud.database import Session
 from folkmoot_cloud.tables import Base
 
+Row = Mapping[str, Any]
 
-async def insert_new(session: Session, table: type[Base], row: Mapping[str, Any]) -> bool:
+
+async def insert(session: Session, table: type[Base], rows: Sequence[Row]) -> None:
+    """Inserts rows that all have the same columns; one with the key of another is an IntegrityError."""
+    if rows:
+        await session.execute(_plain(session.get_bind().dialect.name, table), [dict(row) for row in rows])
+
+
+async def insert_new(session: Session, table: type[Base], row: Row) -> bool:
     """Inserts a row; says whether it is new. One with the same key is left as it is."""
-    statement = _insert(session)(table.__table__).values(row).on_conflict_do_nothing()
-    # What comes back tells it for certain; some drivers do not count the rows of such a statement.
-    return (await session.execute(statement.returning(*_key(table)))).first() is not None
+    done = await session.execute(_new(session.get_bind().dialect.name, table), dict(row))
+    return cast(CursorResult[Any], done).rowcount == 1
 
 
-async def upsert(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]], keep: Sequence[str] = ()) -> None:
+async def upsert(session: Session, table: type[Base], rows: Sequence[Row], keep: Sequence[str] = ()) -> None:
     """Inserts rows that all have the same columns; where one is there, updates all its columns but the key and `keep`."""
-    if not rows:
-        return
-    key = [column.name for column in _key(table)]
-    statement = _insert(session)(table.__table__)
-    fresh = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
-    await session.execute(statement.on_conflict_do_update(index_elements=key, set_=fresh), [dict(row) for row in rows])
+    if rows:
+        statement = _newest(session.get_bind().dialect.name, table, tuple(rows[0]), tuple(keep))
+        await session.execute(statement, [dict(row) for row in rows])
 
 
-def _key(table: type[Base]) -> list[Any]:
-    return [column for column in table.__table__.columns if column.primary_key]
+@cache
+def _plain(dialect: str, table: type[Base]) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table.__table__)
 
 
-def _insert(session: Session) -> Any:
-    return sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+@cache
+def _new(dialect: str, table: type[Base]) -> Any:
+    return _plain(dialect, table).on_conflict_do_nothing()
+
+
+@cache
+def _newest(dialect: str, table: type[Base], columns: tuple[str, ...], keep: tuple[str, ...]) -> Any:
+    statement = _plain(dialect, table)
+    key = [column.name for column in table.__table__.columns if column.primary_key]
+    fresh = {name: statement.excluded[name] for name in columns if name not in key and name not in keep}
+    return statement.on_conflict_do_update(index_elements=key, set_=fresh)

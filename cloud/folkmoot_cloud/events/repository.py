@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import delete, func, select, text
 
 from folkmoot_cloud.database import ReadSession, Session, before_commit, ring
+from folkmoot_cloud.statements import insert
 from folkmoot_cloud.tables import Event
 
 # Any number that no other program on the server uses.
@@ -33,7 +34,7 @@ async def _store(session: Session) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-    await session.execute(insert(Event), session.info["events"])
+    await insert(session, Event, session.info["events"])
     ring(session)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy import delete, exists, func, select
 
 from folkmoot_cloud.blobs.repository import INSIDE
 from folkmoot_cloud.blobs.store import BlobStore
 from folkmoot_cloud.database import ReadSession, Session
-from folkmoot_cloud.statements import insert_new, upsert
+from folkmoot_cloud.statements import insert, insert_new, upsert
 from folkmoot_cloud.tables import Blob, JournalEntry, Kept, Snapshot
 
 
@@ -31,19 +31,23 @@ class History:
     events: tuple[Record, ...]
 
 
-async def append(session: Session, tenant: str, machine: str, now_ms: int, events: Sequence[bytes]) -> int:
+async def append(
+    session: Session, tenant: str, machine: str, now_ms: int, events: Sequence[bytes], after: int | None = None
+) -> int:
     """Stores events that a machine takes at `now_ms`; gives the sequence number of the last one.
 
-    Two writers of one machine cannot both succeed: the second is an IntegrityError.
+    `after`: number of the one before, where the caller knows it. Two writers of one machine cannot both succeed: the second is
+    an IntegrityError.
     """
+    last = after if after is not None else await _last(session, tenant, machine)
     if not events:
-        return await _last(session, tenant, machine)
-    first = await _last(session, tenant, machine) + 1
+        return last
+    first = last + 1
     rows = [
         {"tenant": tenant, "machine": machine, "sequence": first + index, "now_ms": now_ms, "event": event}
         for index, event in enumerate(events)
     ]
-    await session.execute(insert(JournalEntry), rows)
+    await insert(session, JournalEntry, rows)
     return first + len(events) - 1
 
 
