@@ -57,6 +57,7 @@ class Runner:
         self._owner = context.settings.replica
         self._life: Life | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         self._outage = Outage()
         self._broken = ""
 
@@ -65,11 +66,10 @@ class Runner:
         self._task = asyncio.create_task(self._live(), name="runner")
 
     async def stop(self) -> None:
-        """Ends the present life in order and gives its leases back."""
+        """Ends the present life in order and gives its leases back. Nothing is cancelled: a transaction ends as it began."""
+        self._stopping.set()
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
 
     def notify(self, run_id: str) -> None:
         """Has another look at a run."""
@@ -85,20 +85,22 @@ class Runner:
         return ""
 
     async def _live(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 self._life = await Life.begin(self._context, self._endpoint, self._owner)
                 if self._outage.ends():
                     log.info("runner is back")
                 self._broken = ""
-                await self._life.run()
+                await self._life.run(self._stopping)
             except (FolkmootError, SQLAlchemyError, OSError) as error:
                 self._broken = f"the runner starts again: {error}"
                 if self._outage.begins():
                     log.warning("runner starts again", extra={"reason": str(error).partition("\n")[0]})
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN):
+                        await self._stopping.wait()
             finally:
                 self._life = None
-            await asyncio.sleep(AGAIN)
 
 
 class Life:
@@ -109,7 +111,7 @@ class Life:
         self._owner = owner
         self._leased: dict[str, int] = {}
         self._fresh: set[str] = set()  # runs that the program has not been told of yet
-        self._looks: asyncio.Queue[str] = asyncio.Queue()
+        self._looks: asyncio.Queue[str | None] = asyncio.Queue()  # None: the end
         self.connected = False
         settings = context.settings
         tree = Tree(settings.namespace)
@@ -141,18 +143,25 @@ class Life:
             marked = await entries.marked(session, MAIN)
         return cls(context, endpoint, owner, Mark(*marked) if marked is not None else None)
 
-    async def run(self) -> None:
-        """Lives until cancelled. Raises StoreFault where a step cannot be stored."""
+    async def run(self, until: asyncio.Event) -> None:
+        """Lives until `until` is set. Raises StoreFault where a step cannot be stored, and what the database raises."""
         await self._take_up()  # before any message: an answer for a round that is not here yet would be told that it is late
         self._port.link.start()
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._driver.run(self._node, {"down": self._port}))
-                group.create_task(self._look_for_runs())
-        except* (FolkmootError, SQLAlchemyError, OSError) as failures:
-            raise StoreFault(str(failures.exceptions[0])) from failures
-        finally:
-            await asyncio.shield(self._leave())
+        ending = asyncio.create_task(until.wait())
+        work = (
+            asyncio.create_task(self._driver.run(self._node, {"down": self._port})),
+            asyncio.create_task(self._look_for_runs()),
+        )
+        await asyncio.wait({ending, *work}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        self._driver.stop()
+        self._looks.put_nowait(None)
+        await self._port.leave()
+        outcomes = await asyncio.gather(*work, return_exceptions=True)
+        await self._release()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     def look(self, run_id: str) -> None:
         """Has another look at a run, soon."""
@@ -163,8 +172,7 @@ class Life:
             self.connected = isinstance(event, Connected)
         self._port.hear(event)
 
-    async def _leave(self) -> None:
-        await self._port.leave()
+    async def _release(self) -> None:
         with contextlib.suppress(SQLAlchemyError, OSError):
             async with self._context.database.write() as session:
                 for run, token in self._leased.items():
@@ -181,20 +189,20 @@ class Life:
 
     async def _look_for_runs(self) -> None:
         """Has a look at runs that somebody names, and from time to time at all; keeps the leases of ours."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LOOK
         while True:
-            until = asyncio.get_running_loop().time() + LOOK
-            while (run_id := await self._next_look(until)) is not None:
-                await self._again(run_id)
-            await self._renew()
-            await self._take_up()
-
-    async def _next_look(self, until: float) -> str | None:
-        """Gives a run that somebody wants looked at; None when it is time to look at all of them."""
-        try:
-            async with asyncio.timeout_at(until):
-                return await self._looks.get()
-        except TimeoutError:
-            return None
+            try:
+                async with asyncio.timeout_at(until):
+                    named = await self._looks.get()
+            except TimeoutError:
+                await self._renew()
+                await self._take_up()
+                until = loop.time() + LOOK
+                continue
+            if named is None:
+                return
+            await self._again(named)
 
     async def _renew(self) -> None:
         """Keeps our leases, and gives those of runs that are over back."""

@@ -53,6 +53,8 @@ class DatabaseJournal:
         self._leased = leased
         self._revived = revived
         self._models: dict[str, str] = {}  # run to its newest model, for the parent of the next
+        self._rows: dict[str, Run] = {}  # what does not change about a run that is ours
+        self._sequences: dict[str, int] = {}  # machine to the number of its last event, where we have written it
 
     async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
         """Stores a step. Raises StoreFault: nothing is stored, or a lease is lost; the program must be built anew."""
@@ -88,12 +90,15 @@ class DatabaseJournal:
             if key not in gone:
                 machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
         for key, events in machines.items():
-            await entries.append(session, self._tenant, key, batch.now, events)
+            last = self._sequences.get(key)
+            self._sequences[key] = await entries.append(session, self._tenant, key, batch.now, events, last)
         for keep in batch.keeps:
             if keep.owner not in gone:
                 await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
-        if batch.journal:
+        if any(isinstance(event, round.Opened) for _, event in batch.journal):  # the time goes on from the newest round's
             await entries.mark(session, self._tenant, mark.now, mark.wall)
+        for key in batch.forgets:
+            self._sequences.pop(key, None)
         return [digest for key in batch.forgets for digest in await entries.forget(session, self._tenant, key)]
 
     # The tables.
@@ -106,6 +111,7 @@ class DatabaseJournal:
                 case RunMoved():
                     await self._run(session, fact, at)
                 case RoundOpened(run, number, base, members):
+                    self._rows.pop(run, None)  # operators may have given it more rounds
                     asked = [Fate(one.member) for one in members]
                     asked += [Fate(one.member, leaf.device) for one in members for leaf in one.each or ()]
                     await rounds.opened(session, await self._row(session, run), number, base, asked, at)
@@ -140,6 +146,7 @@ class DatabaseJournal:
             await runs.paused(session, self._tenant, fact.run, at)
         elif fact.outcome is not None:
             self._models.pop(fact.run, None)
+            self._rows.pop(fact.run, None)
             if not await runs.finished(session, self._tenant, fact.run, fact.outcome, fact.reason, at):
                 self._revived(fact.run)
 
@@ -178,9 +185,10 @@ class DatabaseJournal:
         )
 
     async def _row(self, session: Session, run: str) -> Run:
-        found = await run_rows.find(session, self._tenant, run)
+        found = self._rows.get(run) or await run_rows.find(session, self._tenant, run)
         if found is None:
             raise StoreFault(f"run {run} is not in the database")
+        self._rows[run] = found
         return found
 
 

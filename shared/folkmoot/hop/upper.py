@@ -137,7 +137,8 @@ class Upper:
         if open is None:
             return
         effects = open.round.handle(event, batch.now)
-        batch.journal.append((PREFIX + key, event))
+        if not isinstance(event, round.Started):  # after a crash it is asked again, and says so again: nothing is lost
+            batch.journal.append((PREFIX + key, event))
         self._perform(batch, open, effects)
 
     def forget(self, batch: Batch, key: str) -> None:
