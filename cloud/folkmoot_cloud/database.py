@@ -22,8 +22,8 @@ ReadSession = NewType("ReadSession", AsyncSession)
 Session = NewType("Session", ReadSession)
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-# Seconds that a writer waits for another process (a migration, a backup) before SQLite says "locked". Writers of this process
-# never meet: they queue at `_turn`, because SQLite's own waiting sleeps up to 100 ms a time.
+# Seconds that a writer waits for another process (a backup) before SQLite says "locked". Writers of this process never meet:
+# they queue at `_turn`, because SQLite's own waiting sleeps up to 100 ms a time. PostgreSQL has as long to take a connection.
 BUSY = 10
 # Connections: readers and writers of some dozens of requests. Each waits for the disk, not for the processor.
 POOL = 10
@@ -54,8 +54,11 @@ class Database:
         self.url = url_of(url)
         self.sqlite = self.url.drivername.startswith("sqlite")
         self.bell = Bell()  # rings when a commit has brought events
-        arguments: dict[str, Any] = {"connect_args": {"timeout": BUSY}} if self.sqlite else {"pool_pre_ping": True}
-        self.engine: AsyncEngine = create_async_engine(self.url, pool_size=POOL, max_overflow=2 * POOL, **arguments)
+        # For SQLite the wait for a lock, for PostgreSQL the wait for a connection.
+        patience = {"timeout": BUSY}
+        self.engine: AsyncEngine = create_async_engine(
+            self.url, pool_size=POOL, max_overflow=2 * POOL, pool_pre_ping=not self.sqlite, connect_args=patience
+        )
         if self.sqlite:
             event.listen(self.engine.sync_engine, "connect", _connected)
         event.listen(self.engine.sync_engine, "begin", _begun_sqlite if self.sqlite else _begun_postgres)

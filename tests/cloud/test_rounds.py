@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
@@ -88,6 +90,19 @@ async def test_a_round_without_a_version_leaves_the_model_as_it_was(cloud: Cloud
     await cloud.round(run["id"], 2)
     shown = await cloud.json(f"/v1/runs/{run['id']}")
     assert (shown["done"], shown["model"]) == (2, learnt)
+
+
+@pytest.mark.parametrize("origin", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_an_operators_wish_in_the_middle_of_the_runners_transaction_is_no_deadlock(cloud: Cloud) -> None:
+    run = await cloud.run()
+    row = await cloud.row(run["id"])
+    async with cloud.database.write() as session:
+        await progress.opened(session, row, 1, 0, ASKED, now())  # its rows refer to the run
+        async with asyncio.timeout(20):
+            assert (await cloud.made(f"/v1/runs/{run['id']}/pause"))["desired"] == "pause"
+        await progress.closed(session, row, 1, "short", "all", now())
+    shown = await cloud.json(f"/v1/runs/{run['id']}")
+    assert (shown["desired"], shown["done"]) == ("pause", 1)
 
 
 async def test_a_round_opens_once(cloud: Cloud) -> None:

@@ -95,7 +95,7 @@ async def evaluations(session: ReadSession, models: list[Model]) -> dict[str, Ev
 
 async def lock(session: Session, tenant: str, task_id: str) -> None:
     """Holds off everybody else who promotes a version of this task until the commit."""
-    await session.execute(select(Task.id).where(Task.tenant == tenant, Task.id == task_id).with_for_update())
+    await session.execute(select(Task.id).where(Task.tenant == tenant, Task.id == task_id).with_for_update(key_share=True))
 
 
 async def promotions(session: ReadSession, tenant: str, task_id: str, most: int) -> list[Promotion]:

@@ -37,7 +37,9 @@ async def find(session: ReadSession, tenant: str, run_id: str) -> Run | None:
 async def locked(session: Session, tenant: str, run_id: str) -> Run | None:
     """Gives a run with its task, as it is now, and holds off everybody else who wants to change it until the commit."""
     wanted = select(Run).where(Run.tenant == tenant, Run.id == run_id).options(joinedload(Run.task))
-    wanted = wanted.with_for_update(of=Run).execution_options(populate_existing=True)
+    # key_share: whoever only refers to the run (a round, a member) is not held off. Otherwise the runner, which inserts such
+    # rows first and locks the run then, and an operator's wish in between are a deadlock in PostgreSQL.
+    wanted = wanted.with_for_update(of=Run, key_share=True).execution_options(populate_existing=True)
     return (await session.scalars(wanted)).one_or_none()
 
 

@@ -22,7 +22,7 @@ async def listing(session: ReadSession, tenant: str, window: Window) -> Rows[Tok
 
 async def usable(session: Session, tenant: str) -> list[Token]:
     """Gives every token that is not revoked, and holds off everybody else who asks this until the commit."""
-    await session.execute(select(Tenant.id).where(Tenant.id == tenant).with_for_update())
+    await session.execute(select(Tenant.id).where(Tenant.id == tenant).with_for_update(key_share=True))
     found = await session.scalars(select(Token).where(Token.tenant == tenant, Token.revoked_at.is_(None)))
     return list(found)
 
