@@ -47,8 +47,8 @@ format: setup ## put the sources into house style
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-constraints: setup ## pin anew the newest versions that pyproject.toml allows
-	.venv/bin/python .ci/pins.py write
+constraints: setup ## pin what pyproject.toml asks for; ARGS=--upgrade: the newest of everything
+	.venv/bin/python .ci/pins.py write $(ARGS)
 
 secrets: ## make the passwords that compose.yaml needs, in secrets/
 	@.ci/venv demo

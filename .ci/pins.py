@@ -1,9 +1,12 @@
-"""Keeps the constraints files: `pins.py write` resolves them anew, `pins.py check` says whether they still hold.
+"""Keeps the constraints files: `pins.py write` resolves them, `pins.py check` says whether they still hold.
 
-A constraints file pins every distribution that an extra of pyproject.toml resolves to, for every Python that the project
-supports, so that two installs a month apart are the same. `write` runs uv from PyPI in a temporary environment.
+A constraints file pins every distribution that an extra of pyproject.toml resolves to on Linux, for every Python that the
+project supports, so that two installs a month apart are the same. `write` changes as few pins as it can, `write --upgrade`
+takes the newest of everything; both run uv from PyPI in a temporary environment.
 """
 
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,12 +25,22 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ("3.11", "3.12", "3.13")
 RESOLVER = "uv==0.13.9"
 
-# What the resolver cannot see: (requirement, why).
-BESIDE = (
-    # ai-edge-litert asks for it on every Python, and uv does not read the upper end of `requires-python`: 1.3 stops at 3.10.
-    "backports.strenum<1.3; python_version >= '3.12'",
+# What there is to resolve for: other systems would only make the pins longer, and hold them back.
+SCOPE = ("sys_platform == 'linux'", "python_full_version < '3.14'")
+
+BACKEND = (
     # Asked for by the build backend when it makes an editable install.
     "editables",
+    # ai-edge-litert asks for it on every Python, and uv does not read the upper end of `requires-python`: 1.3 stops at 3.10.
+    "backports.strenum<1.3; python_version >= '3.12'",
+)
+AUTHORING = (
+    # The converter whose bytes the bundles of folkmoot/tasks are; there is none for 3.13.
+    "tensorflow-cpu==2.19.1; python_version < '3.13'",
+    # What .ci/venv installs beside the extra, to run tests/author.
+    "pytest",
+    "pytest-asyncio",
+    "pytest-timeout",
 )
 
 
@@ -37,10 +50,10 @@ class Pinned:
 
     file: str
     extra: str
-    beside: tuple[str, ...] = ()
+    beside: tuple[str, ...]  # what is pinned with it
 
 
-FILES = (Pinned("constraints.txt", "dev", BESIDE),)
+FILES = (Pinned("constraints.txt", "dev", BACKEND), Pinned("constraints-author.txt", "author", BACKEND + AUTHORING))
 
 Pins = dict[str, list[Requirement]]
 Markers = dict[str, str]
@@ -159,7 +172,7 @@ def check() -> int:
     wrong = []
     for pinned in FILES:
         pins, faults = read(ROOT / pinned.file)
-        wanted = list(direct(extras, pinned.extra))
+        wanted = [*direct(extras, pinned.extra), *map(Requirement, pinned.beside)]
         wrong += faults
         for python in PYTHONS:
             wrong += [f"{pinned.file}: {line}" for line in unmet(wanted, pins, python)]
@@ -174,33 +187,36 @@ def check() -> int:
     return 1 if wrong else 0
 
 
-def write() -> int:
-    """Resolves every constraints file anew, to the newest versions that pyproject.toml allows."""
+def write(*options: str) -> int:
+    """Resolves every constraints file. `options` are uv's."""
     backend = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        resolver = Path(folder) / "bin"
-        subprocess.run([resolver / "pip", "install", "--quiet", RESOLVER], check=True)  # noqa: S603 - our own pinned tool
+    scope = f'\n[tool.uv]\nenvironments = ["{" and ".join(SCOPE)}"]\n'
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        venv.create(folder / "uv", with_pip=True)
+        programs = folder / "uv" / "bin"
+        subprocess.run([programs / "pip", "install", "--quiet", RESOLVER], check=True)  # noqa: S603 - our own pinned tool
+        (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + scope)
         for pinned in FILES:
+            shutil.copy(ROOT / pinned.file, folder)  # uv keeps what it finds there, where it can
             command = [
-                *(
-                    str(resolver / "uv"),
-                    "pip",
-                    "compile",
-                    "--quiet",
-                    "--universal",
-                    "--upgrade",
-                    "--python-version",
-                    PYTHONS[0],
-                ),
-                *("--extra", pinned.extra, "--no-annotate", "--no-emit-package", "folkmoot", "--no-sources"),
+                *(str(programs / "uv"), "pip", "compile", "--quiet", "--universal", "--python-version", PYTHONS[0]),
+                *("--extra", pinned.extra, "--no-annotate", "--no-emit-package", "folkmoot", *options),
                 *("--custom-compile-command", "make constraints", "--output-file", pinned.file, "pyproject.toml", "-"),
             ]
             beside = "\n".join([*backend, *pinned.beside])
-            subprocess.run(command, cwd=ROOT, input=beside, text=True, check=True)  # noqa: S603 - see above
+            subprocess.run(command, cwd=folder, input=beside, text=True, check=True)  # noqa: S603 - see above
+            (ROOT / pinned.file).write_text(_bare((folder / pinned.file).read_text()))
             print(f"{pinned.file}: written")
     return 0
 
 
+def _bare(text: str) -> str:
+    """Gives pins without what is said of each of them: that it is for the scope."""
+    for clause in map(re.escape, SCOPE):
+        text = re.sub(f" and {clause}|{clause} and | ; {clause}$", "", text, flags=re.MULTILINE)
+    return text
+
+
 if __name__ == "__main__":
-    sys.exit({"write": write, "check": check}[sys.argv[1]]())
+    sys.exit({"write": write, "check": check}[sys.argv[1]](*sys.argv[2:]))
