@@ -38,8 +38,8 @@ Kept = Callable[[str, bytes], bytes | None]
 class Gateway:
     """The program of a gateway, without its I/O (folkmoot.serve.driver.Node)."""
 
-    def __init__(self, above: Lower, below: Upper, cache: Cache, grace: int, births: Callable[[], int]) -> None:
-        """`grace`: ms from away to gone for the members below; `births`: gives the counter of the present connection above."""
+    def __init__(self, above: Lower, below: Upper, cache: Cache, grace: int, births: Callable[[str], int]) -> None:
+        """`grace`: ms from away to gone for the members below; `births`: gives the counter of a hop's present connection."""
         self._above = above
         self._below = below
         self._cache = cache
@@ -76,11 +76,11 @@ class Gateway:
                     self._hear(down, event)
                 case "up", Connected():
                     self._above.limits(event.limits.max_packet)
-                    self._above.connected(up, self._births(), event.resumed)
+                    self._above.connected(up, self._births("up"), event.resumed)
                 case "up", Disconnected():
                     self._above.disconnected()
                 case "down", Connected():
-                    self._below.connected(down, event.limits.max_packet)
+                    self._below.connected(down, event.limits.max_packet, self._births("down"))
                 case _:
                     pass
         self._above.tick(up)

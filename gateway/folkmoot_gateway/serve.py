@@ -24,9 +24,11 @@ async def serve(settings: Settings, until: asyncio.Event) -> None:
     above.hello = Hello(software=f"folkmoot {__version__}", devices=())
     below = Upper(home, settings.id, station.spool, INLINE)
     below.software = above.hello.software
-    births = station.join("up", settings.cloud, cloud, settings.id, upper=False, traffic=UPLINK)
-    station.join("down", settings.home, home, settings.id, upper=True, traffic=HOME)
+    births = {
+        "up": station.join("up", settings.cloud, cloud, settings.id, upper=False, traffic=UPLINK),
+        "down": station.join("down", settings.home, home, settings.id, upper=True, traffic=HOME),
+    }
     station.ports["down"].outlet.sent = below.sent
-    node = Gateway(above, below, station.cache, settings.home.keepalive_seconds * GRACE, lambda: births.current)
+    node = Gateway(above, below, station.cache, settings.home.keepalive_seconds * GRACE, lambda hop: births[hop].current)
     node.restore(list(station.ledger.histories()), station.ledger.payload)
     await station.run(node, until)

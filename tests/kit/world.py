@@ -151,10 +151,12 @@ class GatewayHost(Host):
         above = Lower(cloud, self.name, self.cache, self.spool, self.ledger, 131_072)
         above.hello = Hello(devices=())
         below = Upper(home, self.name, self.spool, 65_536)
-        births = self.join("up", self.world.cloud_hub, cloud, self.name, upper=False)
-        self.join("down", self.world.homes[self.name], home, self.name, upper=True)
+        births = {
+            "up": self.join("up", self.world.cloud_hub, cloud, self.name, upper=False),
+            "down": self.join("down", self.world.homes[self.name], home, self.name, upper=True),
+        }
         self.ports["down"].outlet.sent = below.sent
-        node = Gateway(above, below, self.cache, GRACE, lambda: births.current)
+        node = Gateway(above, below, self.cache, GRACE, lambda hop: births[hop].current)
         node.restore(list(self.ledger.histories()), self.ledger.payload)
         return node
 

@@ -19,6 +19,7 @@ from folkmoot.wire.topics import Tree
 PREFIX = "m/"  # of the journal keys of members
 # A status that the broker has lost is said again: soon after connecting, then once a minute, as the keepalive does (ms).
 HEARTBEAT_FIRST, HEARTBEAT = 4_000, 60_000
+ATTEMPTS = 1_000  # the most that a manifest can say
 DONE = 64  # Asks that are remembered when they are done: a late repetition of one is not worked on again
 
 
@@ -51,7 +52,9 @@ class Lower:
     @property
     def wake(self) -> int | None:
         """When to call `tick`, or None."""
-        dues = [self._heartbeat] + [item.wake for item in self.members.values()] + [fetch.due for fetch in self._fetches.values()]
+        dues = (
+            [self._heartbeat] + [item.wake for item in self.members.values()] + [fetch.due for fetch in self._fetches.values()]
+        )
         return min((due for due in dues if due is not None), default=None)
 
     @property
@@ -275,7 +278,7 @@ class Lower:
             payload=item.payload,
             size=item.size,
             chunk=self._chunk,
-            attempt=attempt,
+            attempt=min(attempt, ATTEMPTS),
             inline=data if len(data) <= self._inline else None,
         )
         batch.sends.append(Send(self.name, manifest, item.id, self.tree.shard(item.ask.run)))

@@ -4,7 +4,6 @@ from typing import Literal
 
 import msgspec
 
-from folkmoot.wire.codec import digest, dump
 from folkmoot.wire.messages import Hello, Status
 
 Change = Literal["back", "away", "gone"]
@@ -16,6 +15,7 @@ class Entry(msgspec.Struct):
     state: Literal["up", "sleeping", "away", "gone"] = "gone"
     birth: int = -1  # of the newest connection that we have heard of
     wants: bytes = b""  # digest of the hello that its status names
+    has: bytes = b""  # digest that stood there when the hello came: of a newer protocol's hello we read but a part
     hello: Hello | None = None
     seen: int = 0  # ms of the timeline
     software: str = ""
@@ -23,7 +23,7 @@ class Entry(msgspec.Struct):
     @property
     def known(self) -> bool:
         """Whether the hello that holds now is here."""
-        return self.hello is not None and digest(dump(self.hello)) == self.wants
+        return self.hello is not None and self.has == self.wants
 
 
 class Roster:
@@ -52,7 +52,7 @@ class Roster:
         entry = self.entries.setdefault(member, Entry())
         entry.seen = now
         news = entry.hello != hello
-        entry.hello = hello
+        entry.hello, entry.has = hello, entry.wants
         return news
 
     def missing(self, member: str) -> bool:

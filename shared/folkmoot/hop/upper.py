@@ -33,6 +33,7 @@ from folkmoot.wire.messages import (
 )
 from folkmoot.wire.topics import Place, Tree
 
+BURST = 1 << 20  # bytes of blocks that one request brings at most
 DAMAGED = 3  # times that a payload may come damaged before its member is rejected
 PREFIX = "r/"  # of the journal keys of rounds
 
@@ -81,10 +82,10 @@ class Upper:
         """When to call `tick`, or None."""
         return min((at for open in self.rounds.values() if (at := open.round.wake) is not None), default=None)
 
-    def connected(self, batch: Batch, max_packet: int) -> None:
-        """Takes up what was under way; `max_packet`: bytes that the broker lets through."""
+    def connected(self, batch: Batch, max_packet: int, birth: int = 0) -> None:
+        """Takes up what was under way; `max_packet`: bytes that the broker lets through; `birth`: of this connection."""
         self._inline = min(self._inline, max(max_packet - ROOM, chunks.FLOOR))
-        status = Status(state="up", birth=0, software=self.software)
+        status = Status(state="up", birth=birth, software=self.software)
         batch.sends.append(Send("", status, retain=True))
         self.resume(batch)
 
@@ -327,8 +328,10 @@ class Upper:
         if blob is None:
             batch.sends.append(Send(member, Block(blob=want.blob, index=want.first, size=0), envelope.ask, place.shard))
             return
-        total = chunks.count(len(blob), want.chunk)
-        for index in range(want.first, min(want.first + want.count, total)):
+        if want.chunk > self._fits(member):
+            raise PeerFault("oversized", f"blocks of {want.chunk} bytes do not go through to {member}")
+        last = want.first + min(want.count, max(1, BURST // want.chunk))
+        for index in range(want.first, min(last, chunks.count(len(blob), want.chunk))):
             data = chunks.piece(blob, index, want.chunk)
             block = Block(blob=want.blob, index=index, size=len(blob), crc=chunks.crc(data), data=data)
             batch.sends.append(Send(member, block, envelope.ask, place.shard))

@@ -18,8 +18,8 @@ from folkmoot.wire.messages import Plan
 from folkmoot.wire.partial import Group, Leaf, Partial
 
 UNIT = 1 << 20  # losses are summed as integers, in units of 2^-20, so that every grouping gives the same sum
-# A larger loss counts as this, and so does one that is no number: 64 of them are as much as the screen takes of one device.
-LARGEST = 65_536.0
+LARGEST = 65_536.0  # a larger loss counts as this, and so does one that is no number
+MOST = 1 << 42  # of a sum: as much as the screen takes of one device (folkmoot.screens.metrics)
 
 Check = Callable[[], None]
 """Called before every batch; raises to end the job."""
@@ -93,7 +93,7 @@ def evaluate(learner: Learner, batches: Batches, check: Check) -> dict[str, int]
         correct += int(right.sum())
         loss += total(losses)
     members = int(number > 0)  # sums up to the devices that a quality is known from
-    return {"eval_count": number, "eval_correct": correct, "eval_loss_u20": loss, "eval_members": members}
+    return {"eval_count": number, "eval_correct": correct, "eval_loss_u20": min(loss, MOST), "eval_members": members}
 
 
 def train(learner: Learner, batches: Batches, plan: Plan, order: Random, check: Check) -> tuple[int, int, dict[str, int]]:
@@ -109,7 +109,7 @@ def train(learner: Learner, batches: Batches, plan: Plan, order: Random, check: 
         number += len(x)
         if epoch == 0:
             examples = number
-    return steps, examples, {"train_count": number, "train_loss_u20": loss}
+    return steps, examples, {"train_count": number, "train_loss_u20": min(loss, MOST)}
 
 
 def update(learner: Learner, base: bytes, weight: int, bound: float) -> dict[str, Group]:
