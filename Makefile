@@ -4,12 +4,12 @@
 #   INSTALL=0    never install Debian packages
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup demo test test-slow test-all check format constraints secrets clean
+.PHONY: help setup demo test test-slow test-all check format bench constraints secrets clean
 
 PYTHON ?=
 INSTALL ?= 1
 ARGS ?=
-export PYTHON INSTALL
+export PYTHON INSTALL ARGS
 
 PYTEST = .venv/bin/python -m pytest $(ARGS)
 
@@ -46,6 +46,12 @@ check: setup ## lint, types, import contracts, pins
 format: setup ## put the sources into house style
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
+
+bench: setup ## measure what docs/measurements.md states; ARGS='round fold' for some of it
+	@.ci/services
+	@for each in $${ARGS:-$$(ls benchmarks | sed -n 's/^\([a-z]*\)\.py$$/\1/p')}; do \
+	    echo "== benchmarks.$$each"; .venv/bin/python -m benchmarks.$$each || exit 1; \
+	done
 
 constraints: setup ## pin what pyproject.toml asks for; ARGS=--upgrade: the newest of everything
 	.venv/bin/python .ci/pins.py write $(ARGS)

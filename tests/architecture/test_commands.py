@@ -80,6 +80,11 @@ def test_ci_runs_what_the_readme_promises() -> None:
     assert promised <= ran
 
 
+def test_every_figure_names_a_benchmark_that_there_is() -> None:
+    named = re.findall(r"`python -m benchmarks\.(\w+)[^`]*` \|$", (ROOT / "docs" / "measurements.md").read_text(), re.MULTILINE)
+    assert {name for name in named if not (ROOT / "benchmarks" / f"{name}.py").exists()} == set()
+
+
 def test_a_variable_in_a_document_is_a_setting() -> None:
     known = {"FOLKMOOT_TOKEN_FILE", "FOLKMOOT_TOKEN", "FOLKMOOT_URL", "FOLKMOOT_DEBUG"} | VARIABLES
     for document in DOCUMENTS:
