@@ -72,12 +72,6 @@ async def initial(session: ReadSession, tenant: str, task_id: str) -> Model:
     return (await session.scalars(wanted)).one()
 
 
-async def of_run(session: ReadSession, tenant: str, run_id: str, version: int) -> Model | None:
-    """Gives a version that a run has learnt."""
-    wanted = select(Model).where(Model.tenant == tenant, Model.run_id == run_id, Model.version == version)
-    return (await session.scalars(wanted)).one_or_none()
-
-
 async def evaluation(session: ReadSession, model: Model) -> Evaluation | None:
     """Gives how good a version was in its run; None before it was evaluated."""
     if model.run_id is None:
