@@ -1,5 +1,6 @@
 """The README's first own run, typed word by word: in a network of its own, where all ports are free."""
 
+import os
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from tests.kit.broker import program
 UP = "import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sH14x', b'lo', 0x41))"
 # Only root may make a network, but anybody may become root among users of his own. --kill-child: what a failure leaves behind
 # goes with the first process.
-APART = ("unshare", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
+APART = ("unshare", *(["--map-root-user"] if os.geteuid() else []), "--net", "--pid", "--fork", "--kill-child")
 READY = "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/readyz')"
 
 
