@@ -1,6 +1,5 @@
 """From a settings file to a program that runs until it is told to stop: what `python -m folkmoot_gateway` and its like do."""
 
-import argparse
 import asyncio
 import logging
 import signal
@@ -32,10 +31,16 @@ def main(
     program: str, kind: type[S], prefix: str, serve: Callable[[S, asyncio.Event], Awaitable[None]], argv: Sequence[str]
 ) -> int:
     """Runs `serve(settings, until)`; gives 0, 2 for a person's mistake, or 1 for what the machine does not do."""
-    parser = argparse.ArgumentParser(prog=program)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings, TOML; the environment wins over it")
-    chosen = parser.parse_args(argv)
-    return run(chosen.config, kind, prefix, serve)
+    match list(argv):
+        case []:
+            return run(None, kind, prefix, serve)
+        case ["--config", file]:
+            return run(Path(file), kind, prefix, serve)
+        case _:  # argparse would stay in the memory of an agent: half a MiB for one option
+            print(
+                f"usage: python -m {program} [--config FILE]; the environment ({prefix}_*) wins over the file", file=sys.stderr
+            )
+            return 2
 
 
 def run(path: Path | None, kind: type[S], prefix: str, serve: Callable[[S, asyncio.Event], Awaitable[None]]) -> int:
