@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -82,6 +82,7 @@ class Town:
         self.gateways: dict[str, Process] = {}
         self.devices: dict[str, Process] = {}
         self.api: httpx.Client
+        self._processes: Sequence[Process] = ()
         self._pace = threading.Event()  # never set: nobody tells a test when another process has done something
 
     def __enter__(self) -> Self:
@@ -95,7 +96,8 @@ class Town:
         self._stack.callback(self._end)
         for process in self.processes():
             process.start()
-        self._connect()
+        self.attend([*self.processes()], f"http://127.0.0.1:{self._port}", self.folder / "token")
+        self._stack.callback(self.api.close)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,12 +151,12 @@ class Town:
                 command = [sys.executable, "-m", "folkmoot_device", "--config", str(file)]
                 self.devices[device] = Process(device, command, self.folder)
 
-    def _connect(self) -> None:
-        url = f"http://127.0.0.1:{self._port}"
+    def attend(self, processes: Sequence[Process], url: str, token: Path) -> None:
+        """Takes these processes for the town, whose API is at `url`, and waits until it answers."""
+        self._processes = processes
         self.until(lambda: self._answers(url))
-        token = (self.folder / "token").read_text().strip()
-        self.api = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-        self._stack.callback(self.api.close)
+        headers = {"Authorization": f"Bearer {token.read_text().strip()}"}
+        self.api = httpx.Client(base_url=url, headers=headers, timeout=10)
 
     def _answers(self, url: str) -> bool:
         try:
@@ -172,7 +174,7 @@ class Town:
         """Gives the first true thing that `so` gives; fails after `patience` seconds."""
         end = time.monotonic() + patience
         while not (found := so()):
-            assert time.monotonic() < end, "\n".join(f"--- {one.name}\n{one.said()[-2000:]}" for one in self.processes())
+            assert time.monotonic() < end, "\n".join(f"--- {one.name}\n{one.said()[-2000:]}" for one in self._processes)
             self._pace.wait(PACE)
         return found
 
