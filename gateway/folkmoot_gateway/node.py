@@ -14,8 +14,9 @@ from folkmoot.hop import member, round
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.hop.lower import Lower
+from folkmoot.hop.open_round import Open
 from folkmoot.hop.upper import PREFIX as ROUND
-from folkmoot.hop.upper import Open, Upper
+from folkmoot.hop.upper import Upper
 from folkmoot.link.face import Arrived, Connected, Disconnected
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums

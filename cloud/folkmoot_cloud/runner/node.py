@@ -13,8 +13,9 @@ from typing import Literal
 from folkmoot.errors import UserFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch
+from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.roster import Entry
-from folkmoot.hop.upper import PREFIX, History, Kept, Open, Upper
+from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.face import Arrived, Connected
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums

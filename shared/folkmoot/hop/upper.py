@@ -4,14 +4,14 @@ Takes messages and the time, gives a Batch. It owns no socket, no clock and no n
 the `Sums` that its maker is handed, pieces of large answers go into the `Spool` that it is handed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from folkmoot.errors import PeerFault, StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
+from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.ports import ROOM, Spool, Sums
 from folkmoot.hop.roster import Change, Roster
 from folkmoot.wire import chunks, codec
@@ -36,28 +36,6 @@ from folkmoot.wire.topics import Place, Tree
 BURST = 1 << 20  # bytes of blocks that one request brings at most
 DAMAGED = 3  # times that a payload may come damaged before its member is rejected
 PREFIX = "r/"  # of the journal keys of rounds
-
-History = Sequence[tuple[int, round.Event]]
-Kept = Callable[[bytes], bytes | None]
-
-
-@dataclass(slots=True)
-class Open:
-    """A round with everything that its upper end keeps in memory for it."""
-
-    key: str
-    round: round.Round
-    sums: Sums
-    blobs: Mapping[bytes, bytes]  # by sha256: what members may pull
-    shard: str
-    # For the record alone, hence not journalled: bytes up and down, and ms from the first Ask to the answer, by member.
-    traffic: dict[str, tuple[int, int]] = field(default_factory=dict)
-    answered_ms: dict[str, int] = field(default_factory=dict)
-
-    def count(self, member: str, up: int = 0, down: int = 0) -> None:
-        """Counts bytes of messages that are about this round."""
-        before = self.traffic.get(member, (0, 0))
-        self.traffic[member] = (before[0] + up, before[1] + down)
 
 
 class Upper:
