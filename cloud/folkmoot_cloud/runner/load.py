@@ -1,7 +1,5 @@
 """A run as the database has it, made into a campaign that can go on."""
 
-import hashlib
-
 import msgspec
 
 from folkmoot import arrays, plugins
@@ -78,7 +76,7 @@ def _spec(run: Run, program: bytes) -> Spec:
         bound=precision["bound"],
         cap=precision["cap"],
         total=precision["total"],
-        secret=hashlib.sha256(f"{run.id}/{run.created_at.timestamp()}".encode()).hexdigest(),
+        secret=run.secret,
     )
 
 

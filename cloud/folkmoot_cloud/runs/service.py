@@ -4,6 +4,7 @@ What an operator wants (`desired`, `rounds`) and how far the runner is (`status`
 each, but for a finished run, which nobody runs and which an operator's wish for one more round takes up again.
 """
 
+import secrets
 from datetime import datetime
 from math import ceil
 
@@ -179,6 +180,7 @@ def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run
         evaluate=new.evaluate,
         precision=new.precision.model_dump(),
         base_model=base.id,
+        secret=secrets.token_hex(16),
         created_at=at,
         status="pending",
         outcome=None,

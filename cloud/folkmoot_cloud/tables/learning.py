@@ -31,6 +31,7 @@ class Run(Owned, Base):
     evaluate: Mapped[bool]
     precision: Mapped[dict[str, Any]]  # scale, bound, cap, total
     base_model: Mapped[str] = mapped_column(NAME)
+    secret: Mapped[str]  # decides the cohorts: nobody outside can know whom a round will ask
     created_at: Mapped[datetime]
     # What the runner says.
     status: Mapped[str]  # pending, running, paused, finished

@@ -188,6 +188,7 @@ def upgrade() -> None:
         sa.Column("evaluate", sa.Boolean(), nullable=False),
         sa.Column("precision", sa.JSON(), nullable=False),
         sa.Column("base_model", sa.String(length=32), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=True),
