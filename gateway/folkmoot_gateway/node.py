@@ -22,7 +22,7 @@ from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
 from folkmoot.store.cache import Cache
 from folkmoot.wire import bundle, partial
-from folkmoot.wire.messages import Ask, Device, Hello, Invited
+from folkmoot.wire.messages import Ask, Device, Hello, Invited, Status
 from folkmoot.wire.partial import Leaf
 
 # A home is late as a whole, never half: its round ends before its parent's by a tenth of the time, within these limits (ms).
@@ -97,10 +97,9 @@ class Gateway:
     # What has changed.
 
     def _hear(self, down: Batch, event: Arrived) -> None:
-        before = self._home()
-        self._below.receive(down, event.topic, event.payload)
+        body = self._below.receive(down, event.topic, event.payload)
         down.acks.append(event.token)
-        if self._dirty is None and self._home() != before:
+        if self._dirty is None and isinstance(body, Status | Hello):
             self._dirty = down.now + QUIET
 
     def _home(self) -> tuple[Device, ...]:
