@@ -8,6 +8,7 @@ point (group `folkmoot.strategies`), which counts only where local settings ask 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module, metadata
 from inspect import getdoc
 from pathlib import Path
@@ -86,6 +87,7 @@ def describe(kind: str, name: str, *, outside: bool = False) -> Description:
     return Description(name, (getdoc(module) or "").partition("\n")[0], _options(module))
 
 
+@lru_cache
 def _module(kind: str, name: str, outside: bool) -> ModuleType:
     known = names(kind, outside=outside)
     if name not in known:
@@ -101,6 +103,7 @@ def _foreign(kind: str) -> dict[str, str]:
     return {point.name: point.module for point in points if _NAME.fullmatch(point.name)}
 
 
+@lru_cache
 def _options(module: ModuleType) -> tuple[Option, ...]:
     _, components = msgspec.json.schema_components([module.Options])
     properties = components[module.Options.__name__].get("properties", {})
