@@ -20,6 +20,7 @@ class Cache:
         self._sound: set[bytes] = set()  # checked, or written, by this process
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._size = sum(path.stat().st_size for path in folder.iterdir())
         except OSError as error:
             raise StoreFault(f"{folder}: {error}") from None
 
@@ -64,16 +65,19 @@ class Cache:
                 fresh.unlink(missing_ok=True)
                 raise StoreFault(f"{path}: {error}") from None
             self._sound.add(blob)
-            self._trim()
+            self._size += len(data)
+            if self._size > self._limit:
+                self._trim()
         return blob
 
     def _trim(self) -> None:
+        """Makes room, but never of what has just come."""
         files = sorted((stat.st_mtime_ns, stat.st_size, path) for path in self._folder.iterdir() for stat in (path.stat(),))
-        excess = sum(size for _, size, _ in files) - self._limit
-        for _, size, path in files[:-1]:  # never what has just come
-            if excess <= 0:
+        self._size = sum(size for _, size, _ in files)
+        for _, size, path in files[:-1]:
+            if self._size <= self._limit:
                 return
             path.unlink(missing_ok=True)
             if path.suffix == "":
                 self._sound.discard(bytes.fromhex(path.name))
-            excess -= size
+            self._size -= size
