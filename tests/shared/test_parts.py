@@ -48,7 +48,7 @@ def test_no_sum_within_a_checked_scale_leaves_the_exact_range(
     except UserFault:
         return
     weight = data.draw(st.integers(1, total))
-    greatest = np.nextafter(np.float32(bound), np.float32(0)) if np.float32(bound) > bound else np.float32(bound)
+    greatest = np.nextafter(np.float32(bound), np.float32(0)) if float(np.float32(bound)) > bound else np.float32(bound)
     lifted = int(parts.lift(np.array([greatest]), weight, scale)[0])
     assert lifted <= weight * parts.reach(scale, bound) <= EXACT
 

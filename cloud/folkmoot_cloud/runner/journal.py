@@ -74,7 +74,9 @@ class DatabaseJournal:
             await self._context.blobs.delete(self._tenant, digest)
 
     async def _hold(self, session: Session, batch: Batch, facts: list[Fact], at: datetime) -> None:
-        """Makes sure that every run that this is about is still ours."""
+        """Makes sure that every run that this is about is still ours; with SQLite there is no other process."""
+        if self._context.database.sqlite:
+            return
         touched = {fact.run for fact in facts if not isinstance(fact, GatewayTold)}
         touched |= {key.partition("/")[2].partition("/")[0] for key, _ in batch.journal}
         for run in sorted(touched):
