@@ -19,6 +19,7 @@ from folkmoot.wire.topics import Tree
 PREFIX = "m/"  # of the journal keys of members
 # A status that the broker has lost is said again: soon after connecting, then once a minute, as the keepalive does (ms).
 HEARTBEAT_FIRST, HEARTBEAT = 4_000, 60_000
+CATCH_UP = 10_000  # ms after a reconnect in which the broker sends what it has kept: an Ask among that may have waited for long
 ATTEMPTS = 1_000  # the most that a manifest can say
 DONE = 64  # Asks that are remembered when they are done: a late repetition of one is not worked on again
 
@@ -47,7 +48,7 @@ class Lower:
         self._birth = 0
         self._heartbeat: int | None = None  # when to announce this node again
         self._pause = HEARTBEAT_FIRST
-        self._resumed = False  # the broker may hold messages of before this connection
+        self._caught_up = 0  # until then, what comes may be from before this connection
 
     @property
     def wake(self) -> int | None:
@@ -74,7 +75,7 @@ class Lower:
         """Announces this node and takes up what was under way."""
         self._birth, self._pause = birth, HEARTBEAT_FIRST
         self.announce(batch)
-        self._resumed = session_present
+        self._caught_up = batch.now + CATCH_UP if session_present else 0
         self._stale.clear()
         if self._restored:
             self._restored = False
@@ -153,7 +154,8 @@ class Lower:
         assert isinstance(ask, Ask)
         if len(envelope.ask) != 16:
             raise PeerFault("malformed", "an Ask without an id")
-        if self._resumed and envelope.ask not in self._stale and envelope.ask not in self.members:
+        late = batch.now < self._caught_up
+        if late and envelope.ask not in self._stale and envelope.ask not in self.members:
             # It may have waited in the broker's queue, and its remaining time with it.
             self._stale.add(envelope.ask)
             batch.sends.append(Send(self.name, Get(), envelope.ask, self.tree.shard(ask.run)))

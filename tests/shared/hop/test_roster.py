@@ -1,0 +1,62 @@
+"""Who is there."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from folkmoot.hop.roster import Roster
+from folkmoot.wire.messages import Hello, Status
+
+STATUSES = st.builds(
+    Status,
+    state=st.sampled_from(["up", "sleeping", "down"]),
+    birth=st.integers(0, 5),
+    hello=st.just(b"h" * 32),
+    bye=st.booleans(),
+)
+
+
+def test_a_birth_is_back_and_its_repetition_is_nothing() -> None:
+    roster = Roster()
+    assert roster.status("d1", Status(state="up", birth=1), 0) == "back"
+    assert roster.status("d1", Status(state="up", birth=1), 1) is None
+    assert roster.status("d1", Status(state="up", birth=2), 2) == "back"
+
+
+def test_a_will_is_away_and_a_goodbye_is_gone() -> None:
+    roster = Roster()
+    roster.status("d1", Status(state="up", birth=1), 0)
+    assert roster.status("d1", Status(state="down", birth=1), 1) == "away"
+    assert roster.status("d1", Status(state="down", birth=1, bye=True), 2) == "gone"
+    assert roster.status("d1", Status(state="up", birth=1), 3) == "back"
+
+
+def test_a_hello_holds_for_the_status_that_named_it() -> None:
+    roster = Roster()
+    roster.status("d1", Status(state="up", birth=1, hello=b"1" * 32), 0)
+    assert roster.missing("d1")
+    assert roster.hello("d1", Hello(examples=1), 1)
+    assert not roster.missing("d1")
+    roster.status("d1", Status(state="up", birth=1, hello=b"2" * 32), 2)
+    assert roster.missing("d1")
+
+
+def test_only_who_is_up_and_willing_can_be_asked() -> None:
+    roster = Roster()
+    for name, state, ready in (("a", "up", True), ("b", "sleeping", True), ("c", "up", False), ("d", "down", True)):
+        roster.status(name, Status(state=state, birth=1), 0)  # type: ignore[arg-type]
+        roster.hello(name, Hello(ready=ready), 0)
+    assert list(roster.ready()) == ["a"]
+
+
+@given(st.lists(STATUSES, max_size=30))
+def test_no_status_of_an_older_connection_ever_counts(statuses: list[Status]) -> None:
+    roster, newest = Roster(), -1
+    for status in statuses:
+        before = roster.entries.get("d1")
+        state = before.state if before is not None else None
+        change = roster.status("d1", status, 0)
+        if status.birth < newest:
+            assert change is None
+            assert roster.entries["d1"].state == state
+        newest = max(newest, status.birth)
+        assert roster.entries["d1"].birth == newest

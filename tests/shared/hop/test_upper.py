@@ -1,0 +1,175 @@
+"""The upper end of a hop: the roster, the open rounds, the answers on their way up."""
+
+from pathlib import Path
+
+import pytest
+
+from folkmoot.hop import round
+from folkmoot.hop.batch import Batch, Keep
+from folkmoot.hop.upper import BURST, DAMAGED, Upper
+from folkmoot.wire import chunks, codec
+from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
+from tests.kit.asks import ask
+from tests.kit.ends import INLINE, TREE, Heap, message, reasons, sent, up, upper
+
+PROGRAM, WEIGHTS = b"program" * 1_000, b"weights" * 100
+BLOBS = {codec.digest(PROGRAM): PROGRAM, codec.digest(WEIGHTS): WEIGHTS}
+DEED = {name: round.ask_id("k", name) for name in ("d1", "d2")}
+UP = Status(state="up", birth=1, hello=b"h" * 32)
+
+
+def manifest(data: bytes, *, inline: bool = True, **fields: object) -> Answer:
+    """Gives the manifest of an answer."""
+    given = {"base": 0, "weights": codec.digest(WEIGHTS), "program": codec.digest(PROGRAM), "size": len(data), "chunk": 1_024}
+    payload = codec.digest(data)
+    return Answer(**{**given, "payload": payload, "inline": data if inline else None, **fields})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def end(tmp_path: Path) -> Upper:
+    """Gives an upper end with a round open for d1 and d2."""
+    made = upper(tmp_path)
+    members = (round.Invitation("d1"), round.Invitation("d2"))
+    opened = round.Opened("k", ask(weights=codec.digest(WEIGHTS)), round.Terms(deadline=60_000), members)
+    made.open(Batch(0), opened, Heap(), BLOBS)
+    return made
+
+
+def heap(end: Upper) -> dict[str, bytes]:
+    """Gives what has been added up."""
+    sums = end.rounds["k"].sums
+    assert isinstance(sums, Heap)
+    return sums.added
+
+
+def test_an_ask_carries_the_weights_where_they_fit(tmp_path: Path) -> None:
+    for weights, fits in ((WEIGHTS, True), (bytes(INLINE + 1), False)):
+        made, batch = upper(tmp_path), Batch(0)
+        question = ask(weights=codec.digest(weights))
+        opened = round.Opened("k", question, round.Terms(deadline=60_000), (round.Invitation("d1"),))
+        made.open(batch, opened, Heap(), {codec.digest(weights): weights})
+        (send,) = sent(batch, Ask)
+        assert isinstance(send.body, Ask)
+        assert send.body.inline == (weights if fits else None)
+        assert (send.ask, send.deadline) == (DEED["d1"], 60_000)
+
+
+def test_an_inline_answer_is_kept_added_and_told_ok(end: Upper) -> None:
+    batch = up(end, manifest(b"sums"), ask=DEED["d1"])
+    assert batch.keeps == [Keep("r/k", codec.digest(b"sums"), b"sums")]
+    assert batch.firm
+    assert [send.body for send in batch.sends] == [Receipt(status="ok", payload=codec.digest(b"sums"))]
+    assert heap(end) == {"d1": b"sums"}
+
+
+def test_an_answer_that_is_rejected_is_told_why_and_changes_nothing(end: Upper) -> None:
+    batch = up(end, manifest(b"NaN"), ask=DEED["d1"])
+    assert [send.body for send in batch.sends] == [Receipt(status="bad", reason="non_finite", payload=codec.digest(b"NaN"))]
+    assert not batch.keeps
+    assert heap(end) == {}
+
+
+def test_a_large_answer_comes_in_pieces_and_only_what_is_missing_is_asked_for(end: Upper) -> None:
+    data = bytes(range(256)) * 20
+    answer = manifest(data, inline=False)
+    (need,) = sent(up(end, answer, ask=DEED["d1"]), Receipt)
+    assert need.body == Receipt(status="need", payload=answer.payload, have=b"\0")
+    pieces = [
+        Chunk(payload=answer.payload, index=i, crc=chunks.crc(part), data=part)
+        for i in range(5)
+        for part in [chunks.piece(data, i, 1_024)]
+    ]
+    for piece in (pieces[3], pieces[0], pieces[3]):
+        assert not up(end, piece, ask=DEED["d1"]).sends
+    (again,) = sent(up(end, answer, ask=DEED["d1"]), Receipt)
+    assert again.body == Receipt(status="need", payload=answer.payload, have=b"\x09")
+    for piece in (pieces[1], pieces[2]):
+        up(end, piece, ask=DEED["d1"])
+    assert sent(up(end, pieces[4], ask=DEED["d1"]), Receipt)[0].body == Receipt(status="ok", payload=answer.payload)
+    assert heap(end) == {"d1": data}
+
+
+def test_a_piece_whose_crc_is_wrong_is_not_there(end: Upper) -> None:
+    answer = manifest(bytes(2_000), inline=False)
+    up(end, answer, ask=DEED["d1"])
+    assert reasons(up(end, Chunk(payload=answer.payload, index=0, crc=1, data=bytes(1_024)), ask=DEED["d1"])) == ["crc"]
+    (need,) = sent(up(end, answer, ask=DEED["d1"]), Receipt)
+    assert isinstance(need.body, Receipt)
+    assert need.body.have == b"\0"
+
+
+def test_a_payload_that_is_not_what_its_manifest_names_is_asked_for_again_but_not_for_ever(end: Upper) -> None:
+    lie = manifest(b"sums", payload=codec.digest(b"others"))
+    told = [sent(up(end, lie, ask=DEED["d1"]), Receipt)[0].body for _ in range(DAMAGED)]
+    assert [body.status for body in told if isinstance(body, Receipt)] == ["need"] * (DAMAGED - 1) + ["bad"]
+    assert end.rounds["k"].round.seats["d1"].fate == "rejected:digest"
+    assert heap(end) == {}
+
+
+def test_an_answer_that_says_it_is_huge_is_rejected_before_a_byte_is_stored(end: Upper, tmp_path: Path) -> None:
+    batch = up(end, manifest(b"", inline=False, size=1 << 40), ask=DEED["d1"])
+    assert reasons(batch) == ["oversized"]
+    assert not list((tmp_path / "spool").iterdir())
+
+
+@pytest.mark.parametrize("body", [Started(), Refuse(reason="busy"), manifest(b"sums"), Get()])
+def test_nobody_speaks_for_another(end: Upper, body: Started | Refuse | Answer | Get) -> None:
+    for batch in (up(end, body, ask=DEED["d1"], src="d2"), up(end, body, ask=DEED["d1"], src="d2", member="d2")):
+        assert reasons(batch) == ["wrong_sender"]
+        assert not batch.sends
+        assert not batch.journal
+
+
+def test_a_message_at_the_wrong_topic_changes_nothing(end: Upper) -> None:
+    batch = Batch(0)
+    end.receive(batch, TREE.topic("d1", Get), message("d1", "g1", manifest(b"sums"), DEED["d1"]))
+    end.receive(batch, "fl/v1/h/other/d1/up/man", message("d1", "g1", manifest(b"sums"), DEED["d1"]))
+    end.receive(batch, TREE.topic("d1", Answer), b"\xff\xff")
+    assert reasons(batch) == ["wrong_sender", "topic", "malformed"]
+    assert heap(end) == {}
+
+
+def test_what_is_about_a_round_that_is_over_is_answered_so(end: Upper) -> None:
+    stranger = bytes(16)
+    assert sent(up(end, manifest(b"sums"), ask=stranger), Receipt)[0].body == Receipt(
+        status="late", payload=codec.digest(b"sums")
+    )
+    assert sent(up(end, Started(), ask=stranger), Request)[0].body == Request(what="cancel", reason="closed")
+    assert sent(up(end, Get(), ask=stranger), Request)[0].body == Request(what="cancel", reason="closed")
+    assert not up(end, Refuse(reason="busy"), ask=stranger).sends
+
+
+def test_blocks_are_cut_as_they_are_asked_for_and_not_without_end(end: Upper) -> None:
+    want = Get(blob=codec.digest(PROGRAM), chunk=1_024, first=2, count=3)
+    blocks = [send.body for send in sent(up(end, want, ask=DEED["d1"]), Block)]
+    assert [(one.index, one.size) for one in blocks if isinstance(one, Block)] == [(2, 7_000), (3, 7_000), (4, 7_000)]
+    assert all(one.data == chunks.piece(PROGRAM, one.index, 1_024) for one in blocks if isinstance(one, Block))
+    assert reasons(up(end, Get(blob=codec.digest(PROGRAM), chunk=1 << 20, count=256), ask=DEED["d1"])) == ["oversized"]
+    assert BURST // 1_024 >= 256
+
+
+def test_a_blob_that_is_not_here_is_said_to_be_missing(end: Upper) -> None:
+    (send,) = sent(up(end, Get(blob=b"x" * 32, count=1), ask=DEED["d1"]), Block)
+    assert isinstance(send.body, Block)
+    assert send.body.size == 0
+
+
+def test_a_member_whose_hello_is_not_known_is_asked_for_it_once_for_each_status(end: Upper) -> None:
+    for _ in range(2):
+        assert [send.body for send in sent(up(end, UP), Request)] == [Request(what="hello")]
+    up(end, Hello(data="toy", examples=3))
+    assert not sent(up(end, UP), Request)
+    assert list(end.roster.ready()) == ["d1"]
+
+
+def test_a_will_marks_away_and_a_birth_brings_the_ask_again(end: Upper) -> None:
+    up(end, UP)
+    up(end, Status(state="down", birth=1))
+    assert end.rounds["k"].round.seats["d1"].state == "away"
+    assert sent(up(end, Status(state="up", birth=2, hello=b"h" * 32)), Ask)
+
+
+def test_a_late_will_of_an_older_connection_is_ignored(end: Upper) -> None:
+    up(end, Status(state="up", birth=5, hello=b"h" * 32))
+    up(end, Status(state="down", birth=4))
+    assert end.rounds["k"].round.seats["d1"].state == "asked"
