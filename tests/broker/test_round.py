@@ -1,5 +1,6 @@
 """Rounds over real brokers, with a real database, through the REST API; only the training is made up."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -65,6 +66,25 @@ async def test_every_broker_ends_in_the_same_model(tmp_path: Path, kind: str, pa
 
 
 SAME: dict[int, str] = {}  # parameters to the sha256 that the first broker ended in
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("kind", ["mosquitto", "amqtt"])
+async def test_receipts_make_up_for_a_broker_that_forgets_everything(tmp_path: Path, kind: str) -> None:
+    """Killed in mid-round, a broker loses its sessions and all it has acknowledged; every answer counts all the same."""
+    with brokers(kind, tmp_path) as (cloud, homes):
+        async with Federation(tmp_path / "run", cloud, homes, HOMES, parameters=60_000) as federation:
+            await federation.up()
+            run = await federation.launch(rounds=2)
+            for broker in (homes["g1"], cloud):
+                while not any(device.trained for device in federation.devices.values()):
+                    await federation.event()
+                broker.kill()
+                await asyncio.to_thread(broker.start)
+            found = await federation.run(run)
+            assert (found["outcome"], found["done"]) == ("completed", 2)
+            rounds = [await members(federation, run, number) for number in (1, 2)]
+            assert all(one["fate"] == "answered" for round in rounds for one in round.values())
 
 
 @pytest.mark.broker

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import msgspec
 
 from folkmoot import plugins
-from folkmoot.errors import PeerFault
+from folkmoot.errors import PeerFault, UserFault
 from folkmoot.hop.ports import Judgement
 from folkmoot.parts import Fold
 from folkmoot.screen import Rejected
@@ -16,6 +16,7 @@ from folkmoot.wire.layout import Layout
 from folkmoot.wire.messages import Answer, Ask
 from folkmoot.wire.partial import Partial
 
+RING = "z"  # the integers: sums that never wrap
 LEAVES = 1_000  # that a limit counts on where the Ask does not name them
 
 
@@ -23,7 +24,9 @@ class Sums:
     """What one upper end adds up for one Ask."""
 
     def __init__(self, ask: Ask, layout: Layout) -> None:
-        """Loads the Ask's strategy and screens by name. Raises UserFault where this node does not have one of them."""
+        """Loads the Ask's strategy and screens by name. Raises UserFault where this node lacks one of them, or its ring."""
+        if ask.ring != RING:
+            raise UserFault(f"ring {ask.ring!r} is not here: this node adds up in {RING!r}")
         self._strategy: Strategy = plugins.load("strategies", ask.strategy, ask.options)
         self._admission = Admission(ask, layout, LEAVES)
         self._fold = Fold(self._admission.sizes, ask.scale, ask.total)

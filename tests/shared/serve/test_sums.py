@@ -1,0 +1,56 @@
+"""The numeric side of one open round."""
+
+import numpy as np
+import pytest
+
+from folkmoot.errors import UserFault
+from folkmoot.serve.sums import Sums
+from folkmoot.wire import codec, partial
+from folkmoot.wire.layout import Layout, Tensor
+from folkmoot.wire.messages import Answer, Ask
+from folkmoot.wire.partial import Group, Leaf, Partial
+from tests.kit.asks import ask
+
+LAYOUT = Layout((Tensor("w", (4,)),))
+
+
+def answered(question: Ask, value: float, device: str, weight: int = 3) -> tuple[Answer, bytes]:
+    """Gives an answer of a device, whose every weight has moved by `value`."""
+    group = Group(weight, codec.FLOAT32, np.full(4, value, "<f4").tobytes())
+    data = partial.dump(Partial(groups={"main": group}, leaves=(Leaf(device),)))
+    manifest = Answer(
+        base=question.base, weights=question.weights, program=question.program, payload=codec.digest(data), size=len(data)
+    )
+    return manifest, data
+
+
+def test_what_is_judged_well_adds_up_and_judging_adds_nothing() -> None:
+    question = ask(scale=4)
+    sums = Sums(question, LAYOUT)
+    for device, value in (("d1", 0.5), ("d2", 1.0)):
+        judged = sums.judge(device, *answered(question, value, device), {device})
+        assert (judged.leaves, judged.rejection) == ((device,), "")
+        before = sums.partial()
+        sums.judge(device, *answered(question, value, device), {device})
+        assert sums.partial() == before
+        sums.add(device, judged.content)
+    group = sums.partial().groups["main"]
+    assert (group.weight, group.tag) == (6, codec.INT8)
+    assert np.frombuffer(group.data, np.int8).tolist() == [3 * 8 + 3 * 16] * 4
+
+
+def test_a_rejection_says_why() -> None:
+    question = ask()
+    judged = Sums(question, LAYOUT).judge("d1", *answered(question, float("nan"), "d1"), {"d1"})
+    assert (judged.rejection, judged.content) == ("non_finite", None)
+
+
+def test_a_device_cannot_answer_for_another() -> None:
+    question = ask()
+    assert Sums(question, LAYOUT).judge("d1", *answered(question, 1.0, "d2"), {"d1"}).rejection == "foreign_leaf"
+
+
+@pytest.mark.parametrize("lacking", [{"strategy": "of_tomorrow"}, {"ring": "prime"}, {"options": {"speed": 3}}])
+def test_an_ask_that_this_node_cannot_add_up_is_refused_at_once(lacking: dict[str, object]) -> None:
+    with pytest.raises(UserFault):
+        Sums(ask(**lacking), LAYOUT)
