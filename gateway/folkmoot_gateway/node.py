@@ -4,6 +4,7 @@ Above, it takes Asks as a device does; the work of an Ask is a round with the me
 it is one machine without I/O: what comes over both links goes in, what comes out is stored in one transaction and then done.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ from folkmoot.store.cache import Cache
 from folkmoot.wire import bundle, partial
 from folkmoot.wire.messages import Ask, Device, Hello, Invited, Status
 from folkmoot.wire.partial import Leaf
+
+log = logging.getLogger(__name__)
 
 # A home is late as a whole, never half: its round ends before its parent's by a tenth of the time, within these limits (ms).
 MARGIN_LEAST, MARGIN_MOST = 250, 5_000
@@ -54,16 +57,17 @@ class Gateway:
         """When to step although nothing has come."""
         return min((at for at in (self._above.wake, self._below.wake, self._dirty) if at is not None), default=None)
 
-    def restore(
-        self, histories: Sequence[tuple[str, list[tuple[int, Event]]]], payload: Callable[[str, bytes], bytes | None]
-    ) -> None:
-        """Rebuilds what was under way from the journal; `payload(owner, sha256)` gives the answers that were kept."""
+    def restore(self, histories: Sequence[History], payload: Kept) -> list[str]:
+        """Rebuilds what was under way from the journal; `payload(owner, sha256)` gives the answers that were kept.
+
+        Gives the machines that cannot be gone on with: they must be forgotten before the first step, so that their Ask, when it
+        comes again, begins anew.
+        """
         for key, history in histories:
             if key.startswith(MEMBER):
                 self._above.restore(history)  # type: ignore[arg-type]
-        for key, history in histories:
-            if key.startswith(ROUND):
-                self._restore(key.removeprefix(ROUND), history, payload)
+        rounds = [(key, history) for key, history in histories if key.startswith(ROUND)]
+        return [key for key, history in rounds if not self._restore(key.removeprefix(ROUND), history, payload)]
 
     def step(self, inputs: Sequence[Input], now: int) -> Mapping[str, Batch]:
         """Takes all that has come."""
@@ -208,16 +212,18 @@ class Gateway:
             self._above.worked(up, item, partial.dump(sums))
         self._below.forget(down, open.key)
 
-    def _restore(self, key: str, history: Any, payload: Kept) -> None:
-        """Rebuilds one round; one whose blobs are gone is left to be asked for again."""
+    def _restore(self, key: str, history: Any, payload: Kept) -> bool:
+        """Rebuilds one round; says False for one that nobody wants any more, or whose blobs or answers are gone."""
         item = self._above.members.get(bytes.fromhex(key))
         if item is None or item.state != "working":
-            return
+            return False
         try:
             sums, blobs, _ = self._numbers(item.ask)
-        except (PeerFault, StoreFault, UserFault):
-            return
-        self._below.restore(key, history, sums, blobs, lambda sha256: payload(ROUND + key, sha256))
+            self._below.restore(key, history, sums, blobs, lambda sha256: payload(ROUND + key, sha256))
+        except (PeerFault, StoreFault, UserFault) as fault:
+            log.warning("a round under way is begun anew", extra={"round": key, "reason": str(fault)})
+            return False
+        return True
 
 
 def with_fates(sums: partial.Partial, machine: round.Round) -> partial.Partial:

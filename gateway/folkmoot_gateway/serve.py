@@ -3,6 +3,7 @@
 import asyncio
 
 from folkmoot import __version__
+from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import Lower
 from folkmoot.hop.upper import Upper
 from folkmoot.serve.station import HOME, INLINE, UPLINK, Station
@@ -30,5 +31,6 @@ async def serve(settings: Settings, until: asyncio.Event) -> None:
     }
     station.ports["down"].outlet.sent = below.sent
     node = Gateway(above, below, station.cache, settings.home.keepalive_seconds * GRACE, lambda hop: births[hop].current)
-    node.restore(list(station.ledger.histories()), station.ledger.payload)
+    lost = node.restore(list(station.ledger.histories()), station.ledger.payload)
+    station.ledger.commit([Batch(0, forgets=lost)], {})
     await station.run(node, until)

@@ -11,6 +11,7 @@ from typing import Any
 
 from folkmoot.clock import EARLIEST, Mark, Timeline
 from folkmoot.hop import member
+from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import Lower
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.adversary import Adversary
@@ -157,7 +158,8 @@ class GatewayHost(Host):
         }
         self.ports["down"].outlet.sent = below.sent
         node = Gateway(above, below, self.cache, GRACE, lambda hop: births[hop].current)
-        node.restore(list(self.ledger.histories()), self.ledger.payload)
+        lost = node.restore(list(self.ledger.histories()), self.ledger.payload)
+        self.ledger.commit([Batch(0, forgets=lost)], {})
         return node
 
 

@@ -1,5 +1,8 @@
 """A whole federation on virtual time: real programs, real files, brokers in memory."""
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -91,6 +94,25 @@ def test_an_answer_that_was_stored_is_not_trained_again_after_a_crash(tmp_path: 
     world.run(lambda: world.finished)
     laws(world)
     assert device.trained == 4  # three rounds and one evaluation
+
+
+@pytest.mark.parametrize("lost", ["cache", "payloads"])
+def test_a_gateway_whose_disk_has_lost_something_begins_the_round_anew(tmp_path: Path, lost: str) -> None:
+    world = federation(tmp_path)
+    gateway = world.gateways["g1"]
+    for _ in range(2):
+        world.run(lambda: any(open.round.leaves for open in gateway.node._below.rounds.values()))
+        gateway.kill()
+        if lost == "cache":
+            shutil.rmtree(gateway.folder / "cache")
+        else:
+            with closing(sqlite3.connect(gateway.folder / "ledger.db")) as db:
+                db.execute("DELETE FROM payload")
+                db.commit()
+        gateway.start()
+        world.wait(100)
+    world.run(lambda: world.finished)
+    laws(world)
 
 
 def test_either_end_may_start_first(tmp_path: Path) -> None:
