@@ -1,8 +1,9 @@
 """Rounds over real brokers, with a real database, through the REST API; only the training is made up."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,22 @@ async def test_a_cohort_is_as_large_as_it_was_asked_to_be(tmp_path: Path) -> Non
             await federation.run(run)
             cohorts = [sorted(await members(federation, run, number)) for number in (1, 2, 3)]
             assert [len(cohort) for cohort in cohorts] == [2, 2, 2]
+
+
+@pytest.mark.broker
+async def test_a_run_that_cannot_be_gone_on_with_fails_and_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    with brokers("mosquitto", tmp_path) as (cloud, homes):
+        async with Federation(tmp_path / "run", cloud, homes, HOMES) as federation:
+            await federation.up()
+            damaged = await federation.launch(rounds=2, cohort={"gateways": ["g1"]}, min_answers=5)  # g1 has three: it waits
+            while not (await federation.api.get(f"/v1/runs/{damaged}")).json()["reason"]:
+                await federation.event()
+        with closing(sqlite3.connect(tmp_path / "run" / "cloud" / "cloud.sqlite")) as db:
+            db.execute("UPDATE runs SET strategy = json_replace(strategy, '$.name', 'of_tomorrow')")
+            db.commit()
+        async with Federation(tmp_path / "run", cloud, homes, HOMES) as federation:
+            found = await federation.run(damaged)
+            assert found["outcome"] == "failed"
+            assert "of_tomorrow" in found["reason"]
+            await federation.up()
+            assert (await federation.run(await federation.launch(rounds=1)))["outcome"] == "completed"

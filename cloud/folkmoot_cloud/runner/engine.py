@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot import __version__, ids
 from folkmoot.clock import Mark, Timeline, wall_ms
-from folkmoot.errors import FolkmootError, StoreFault
-from folkmoot.hop.upper import Upper
+from folkmoot.errors import FolkmootError, PeerFault, StoreFault, UserFault
+from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.endpoint import Endpoint
 from folkmoot.link.face import Connected, Disconnected, Event, Session
@@ -32,7 +32,9 @@ from folkmoot_cloud.journal import repository as entries
 from folkmoot_cloud.leases import repository as leases
 from folkmoot_cloud.runner import load
 from folkmoot_cloud.runner.journal import LEASE, DatabaseJournal
+from folkmoot_cloud.runner.load import Lost
 from folkmoot_cloud.runner.node import Cloud, Want
+from folkmoot_cloud.runs import progress
 from folkmoot_cloud.runs import repository as runs
 from folkmoot_cloud.tables import Run
 from folkmoot_cloud.tenants.service import MAIN
@@ -234,10 +236,23 @@ class Life:
             token = await leases.take(session, MAIN, run.id, self._owner, clock.now(), LEASE)
         if token is None:
             return
-        async with self._context.database.read() as session:
-            fresh = await runs.find(session, MAIN, run.id)
-            assert fresh is not None
-            entered = await load.enter(session, self._context, fresh)
+        try:
+            async with self._context.database.read() as session:
+                fresh = await runs.find(session, MAIN, run.id)
+                assert fresh is not None
+                entered = await load.enter(session, self._context, fresh)
+        except (Lost, PeerFault, UserFault) as fault:
+            await self._give_up(run.id, token, str(fault))
+            return
         self._leased[run.id] = token
         self._fresh.add(run.id)
         self._driver.post("runs", entered)
+
+    async def _give_up(self, run_id: str, token: int, reason: str) -> None:
+        """Ends a run that cannot be gone on with: it must not stand in the way of the others."""
+        log.error("run cannot be gone on with", extra={"run": run_id, "reason": reason})
+        async with self._context.database.write() as session:
+            await progress.finished(session, MAIN, run_id, "failed", reason, clock.now())
+            for machine in await entries.machines(session, MAIN, f"{PREFIX}{run_id}/"):
+                await entries.forget(session, MAIN, machine)
+            await leases.release(session, MAIN, run_id, token)

@@ -23,15 +23,19 @@ from folkmoot_cloud.runner.node import Enter
 from folkmoot_cloud.tables import Run
 
 
+class Lost(StoreFault):
+    """Something of a run is gone from the database, or from a newer program."""
+
+
 async def enter(session: ReadSession, context: Context, run: Run) -> Enter:
     """Gives the run's campaign, with the journal and the kept answers of its open round.
 
-    Raises StoreFault where something of it is gone, or from a newer program; UserFault where this program lacks a plug-in.
+    Raises Lost where something of it is gone, or from a newer program; UserFault where this program lacks a plug-in.
     """
     spec = _spec(run, await _blob(session, context, run.tenant, run.task.program))
     model = await models.find(session, run.tenant, run.model or run.base_model)
     if model is None:
-        raise StoreFault(f"model {run.model or run.base_model} is not in the database")
+        raise Lost(f"model {run.model or run.base_model} is not in the database")
     block = await _blob(session, context, run.tenant, model.model_sha256)
     moments = await _blob(session, context, run.tenant, model.state) if model.state is not None and run.model else None
     evaluated = await rounds.newest_evaluated(session, run.tenant, run.id)
@@ -88,23 +92,25 @@ async def _under_way(session: ReadSession, context: Context, run: Run, campaign:
     key = keys[-1]
     history = [(record.now_ms, _event(key, record)) for record in (await entries.read(session, run.tenant, key)).events]
     kept: dict[bytes, bytes] = {}
-    for _, event in history:
-        if isinstance(event, round.Answered) and not event.rejection:
-            content = await entries.kept(session, context.blobs, run.tenant, key, event.payload.hex())
-            if content is not None:
-                kept[event.payload] = content
+    machine = round.Round()
+    merged = [effect for now, event in history for effect in machine.handle(event, now) if isinstance(effect, round.Merge)]
+    for merge in merged:
+        content = await entries.kept(session, context.blobs, run.tenant, key, merge.payload.hex())
+        if content is None:
+            raise Lost(f"an answer of {merge.member} that was told ok is gone from the database")
+        kept[merge.payload] = content
     return Enter(campaign, history, kept.get)
 
 
 def _event(key: str, record: Record) -> round.Event:
     schema, event = record.content[0], record.content[1:]
     if schema > SCHEMA:
-        raise StoreFault(f"{key} was journalled by a newer program (schema {schema}, this one knows {SCHEMA})")
+        raise Lost(f"{key} was journalled by a newer program (schema {schema}, this one knows {SCHEMA})")
     return codec.load(event, round.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
 
 
 async def _blob(session: ReadSession, context: Context, tenant: str, digest: str) -> bytes:
     found = await blobs.get(session, context.blobs, tenant, digest)
     if found is None:
-        raise StoreFault(f"the blob {digest} is not in the database")
+        raise Lost(f"the blob {digest} is not in the database")
     return found
