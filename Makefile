@@ -12,6 +12,7 @@ ARGS ?=
 export PYTHON INSTALL ARGS
 
 PYTEST = .venv/bin/python -m pytest $(ARGS)
+PYTEST_AUTHOR = .venv-author/bin/python -m pytest tests/author $(ARGS)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -27,11 +28,13 @@ test: setup ## the tests, against real brokers and databases: some minutes
 	@.ci/services
 	@.ci/venv author
 	$(PYTEST) -m "not slow" --ignore tests/author
-	.venv-author/bin/python -m pytest tests/author $(ARGS)
+	$(PYTEST_AUTHOR) -m "not slow"
 
 test-slow: setup ## the tests that take minutes each
 	@.ci/services
+	@.ci/venv author
 	$(PYTEST) -m slow --ignore tests/author
+	$(PYTEST_AUTHOR) -m slow
 
 test-all: test test-slow ## every test there is
 

@@ -37,7 +37,8 @@ BACKEND = (
 AUTHORING = (
     # The converter whose bytes the bundles of folkmoot/tasks are; there is none for 3.13.
     "tensorflow-cpu==2.19.1; python_version < '3.13'",
-    # What .ci/venv installs beside the extra, to run tests/author.
+    # What .ci/venv installs beside the extra, to run tests/author: the other runtime, and what runs tests.
+    "ai-edge-litert",
     "pytest",
     "pytest-asyncio",
     "pytest-timeout",

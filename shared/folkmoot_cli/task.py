@@ -1,17 +1,15 @@
 """`folkmoot task`: what can be learnt."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from folkmoot import tasks
-from folkmoot.errors import UserFault
 from folkmoot_cli import output
 from folkmoot_cli.api import Json, connect
 from folkmoot_cli.options import URL, AsJson, Limit, TokenFile, Url
+from folkmoot_cli.source import Source, read
 
-Bundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle (.fmb), or a task that comes with Folkmoot.")]
 TaskId = Annotated[str, typer.Argument(metavar="TASK", help="A task's id, or a name for its newest one.")]
 
 
@@ -46,7 +44,7 @@ async def listing(
         output.note(f"no task is there yet: `folkmoot task publish {tasks.names()[0]}` uploads one that comes with Folkmoot")
 
 
-async def publish(bundle: Bundle, as_json: AsJson = False, url: Url = URL, token_file: TokenFile = None) -> None:
+async def publish(bundle: Source, as_json: AsJson = False, url: Url = URL, token_file: TokenFile = None) -> None:
     """Upload a task.
 
     The same bytes are the same task, however often they are uploaded.
@@ -70,23 +68,6 @@ async def show(task: TaskId, as_json: AsJson = False, url: Url = URL, token_file
         output.document(found)
     else:
         _tell(found)
-
-
-def read(bundle: str) -> bytes:
-    """Gives the bytes of a bundle: of a file, or of the task of that name that comes with Folkmoot.
-
-    Raises UserFault where it is neither.
-    """
-    path = Path(bundle)
-    if not path.exists() and bundle in tasks.names():
-        return tasks.read(bundle)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        come = ", ".join(tasks.names())
-        raise UserFault(
-            f"{bundle} cannot be read ({error.strerror}), and is none of the tasks that come with Folkmoot: {come}"
-        ) from None
 
 
 def _tell(task: Json) -> None:

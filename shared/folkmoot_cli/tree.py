@@ -53,6 +53,14 @@ VERBS = {
     "task.list": Verb("List the tasks of a cloud.", "cli", "folkmoot_cli.task:listing"),
     "task.publish": Verb("Upload a task.", "cli", "folkmoot_cli.task:publish"),
     "task.show": Verb("Show a task.", "cli", "folkmoot_cli.task:show"),
+    "task.inspect": Verb(
+        "Show what is in a bundle, and what it takes on this machine.", "device", "folkmoot_cli.bundle:inspect"
+    ),
+    "task.check": Verb(
+        "Train the first steps of a bundle on this machine, and compare with what TensorFlow found.",
+        "device",
+        "folkmoot_cli.bundle:check",
+    ),
     "run.start": Verb("Start a run.", "cli", "folkmoot_cli.run:start"),
     "run.watch": Verb("Watch a run until it ends.", "cli", "folkmoot_cli.run:watch"),
     "run.list": Verb("List the runs.", "cli", "folkmoot_cli.run:listing"),

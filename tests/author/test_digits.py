@@ -10,7 +10,7 @@ from folkmoot import tasks
 from folkmoot.author import command, flatbuffer
 from folkmoot.author.__main__ import main
 from folkmoot.serve import reference
-from folkmoot.serve.program import Interpreter, Learner
+from folkmoot.serve.program import Learner, runtime
 from folkmoot.wire import bundle
 from folkmoot.wire.bundle import Bundle, Program
 
@@ -32,10 +32,10 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
 
 def signatures(tflite: bytes) -> object:
     """Gives the signatures of a program with the shapes and dtypes of what they take and give."""
-    interpreter = Interpreter(model_content=tflite)
+    loaded = runtime().Interpreter(model_content=tflite)
     found = {}
-    for name in interpreter.get_signature_list():
-        runner = interpreter.get_signature_runner(name)
+    for name in loaded.get_signature_list():
+        runner = loaded.get_signature_runner(name)
         sides = (runner.get_input_details(), runner.get_output_details())
         found[name] = [{key: (tuple(one["shape"]), one["dtype"]) for key, one in side.items()} for side in sides]
     return found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from folkmoot import arrays, tasks
-from folkmoot.serve.program import Interpreter, Learner
+from folkmoot.serve.program import Learner, runtime
 from folkmoot.wire import bundle
 from folkmoot_cloud.clock import now
 from folkmoot_cloud.models import service as models
@@ -89,14 +89,14 @@ async def test_the_tflite_of_a_version_infers_what_the_training_program_does(clo
 
 def inferred(tflite: bytes, examples: np.ndarray) -> np.ndarray:
     """Gives what a stock interpreter makes of examples, one at a time."""
-    interpreter = Interpreter(model_content=tflite)
-    interpreter.allocate_tensors()
-    into, out = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    loaded = runtime().Interpreter(model_content=tflite)
+    loaded.allocate_tensors()
+    into, out = loaded.get_input_details()[0]["index"], loaded.get_output_details()[0]["index"]
     found = []
     for example in examples:
-        interpreter.set_tensor(into, example[None])
-        interpreter.invoke()
-        found.append(interpreter.get_tensor(out)[0])
+        loaded.set_tensor(into, example[None])
+        loaded.invoke()
+        found.append(loaded.get_tensor(out)[0])
     return np.array(found)
 
 

@@ -27,6 +27,7 @@ def author(source: Source, output: Output, seed: Seed = 0) -> int:
     if find_spec("tensorflow") is None:
         raise UserFault("`folkmoot author` needs TensorFlow: pip install 'folkmoot[author]'")
     command = [sys.executable, "-m", "folkmoot.author", source, str(output), str(seed)]
-    # What TensorFlow says below its errors is about itself.
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.run(command, env=quiet, check=False).returncode  # noqa: S603 - our own module
+    # What TensorFlow says below its errors is about itself. oneDNN adds in an order that depends on the processor, and ends the
+    # process over a transposed convolution whose stride is beyond its kernel (TensorFlow 2.19).
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own module

@@ -4,13 +4,8 @@ Two conversions in one process may differ in their bytes (TensorFlow numbers wha
 process for each bundle.
 """
 
-import json
+import dataclasses
 import math
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
-from typing import Any
 
 import keras
 import msgspec
@@ -19,15 +14,17 @@ import tensorflow as tf
 from tensorflow.python.profiler import model_analyzer, option_builder
 
 import folkmoot
-from folkmoot.author import converter, inference, signatures, step, tensors
+from folkmoot.author import converter, flatbuffer, inference, losses, optimizers, signatures, step, tensors, widths
 from folkmoot.author.draft import Draft
 from folkmoot.author.signatures import Functions, Holder
 from folkmoot.author.tensors import Variable
 from folkmoot.errors import UserFault
 from folkmoot.ids import check
-from folkmoot.serve import reference
-from folkmoot.wire import bundle
-from folkmoot.wire.bundle import Bundle, Graft, Manifest, Program
+from folkmoot.serve import reference, trial
+from folkmoot.serve.trial import Found
+from folkmoot.wire import bundle, codec
+from folkmoot.wire.bundle import Bundle, Cut, Graft, Manifest, Program
+from folkmoot.wire.messages import Plan
 
 # Builds of digits-mlp measured 3.2 to 3.6 MB: a finer figure would give each of them a digest of its own.
 GRAIN = 1 << 20  # bytes
@@ -40,45 +37,64 @@ def build(draft: Draft) -> bytes:
     TensorFlow does.
     """
     _check(draft)
-    held = tensors.variables(draft.model)
-    holder = Holder(held)
-    functions = signatures.trace(draft, holder)
-    tflite = converter.program(functions, holder)
+    held = tensors.variables(draft.model, draft.local)
     weights = tensors.block(held)
-    program = Program(manifest=_manifest(draft, held, functions), tflite=tflite)
-    tried = _try(program, weights)
-    peak = math.ceil(tried["peak_bytes"] / GRAIN) * GRAIN
-    program = msgspec.structs.replace(program, manifest=msgspec.structs.replace(program.manifest, peak_bytes=peak))
+    program = _program(draft, held)
+    levels = {}
+    for rate in sorted(set(draft.widths) - {1.0}, reverse=True):
+        model, cuts = widths.narrow(draft.model, rate)
+        level = dataclasses.replace(draft, model=model)
+        levels[f"{rate:g}"] = bundle.dump(_program(level, tensors.variables(model, draft.local), rate, cuts))
     models, grafts = _inference(draft, held)
-    return bundle.dump(Bundle(program=bundle.dump(program), weights=weights, inference=models, grafts=grafts))
+    return bundle.seal(Bundle(program=bundle.dump(program), weights=weights, levels=levels, inference=models, grafts=grafts))
 
 
 def _check(draft: Draft) -> None:
     """Raises UserFault where the parts of a draft do not fit together."""
     check(draft.task, "a task's name")
-    if len(draft.model.inputs) != 1 or len(draft.model.outputs) != 1:
+    if not getattr(draft.model, "inputs", None) or len(draft.model.inputs) != 1 or len(draft.model.outputs) != 1:
         raise UserFault(f"{draft.task}: the model must have one input and one output")
     expected = tuple(draft.model.inputs[0].shape[1:])
     if expected != draft.contract.x_shape:
         raise UserFault(f"{draft.task}: the model takes {expected}, the contract has x_shape {draft.contract.x_shape}")
 
 
-def _manifest(draft: Draft, held: tuple[Variable, ...], functions: Functions) -> Manifest:
-    losses = step.losses(draft, held)
-    return Manifest(
+def _program(draft: Draft, held: tuple[Variable, ...], rate: float = 1.0, cuts: dict[str, Cut] | None = None) -> Program:
+    """Gives a program that has been tried, with what was found in its manifest."""
+    optimizer, pace = optimizers.described(draft.optimizer or keras.optimizers.SGD())
+    plan = draft.plan or (Plan() if pace is None or draft.optimizer is None else Plan(learning_rate=pace))
+    holder = Holder(held, optimizer)
+    functions = signatures.trace(draft, holder)
+    tflite = converter.program(functions, holder, draft.model)
+    manifest = Manifest(
         task=draft.task,
         version=draft.version,
         title=draft.title,
         layout=tensors.layout(held),
         contract=draft.contract,
         batch=draft.batch,
-        plan=draft.plan,
-        metrics=("loss", "correct") if draft.correct else ("loss",),
+        plan=plan,
+        optimizer=optimizer,
+        metrics=("loss", *losses.metrics(draft.metrics, draft.contract)),
+        signatures=signatures.described(functions),
+        trained=tuple(variable.tensor.name for variable in held if variable.trains),
         parameters=sum(variable.tensor.size for variable in held),
+        program_bytes=len(tflite),
+        sha256=codec.digest(tflite),
+        operators=flatbuffer.operators(tflite),
         flops=_flops(functions) // draft.batch,
         made_with=f"folkmoot {folkmoot.__version__}, tensorflow {tf.__version__}, keras {keras.__version__}",
-        reference={"formula": reference.FORMULA, "learning_rate": draft.plan.learning_rate, "losses": losses},
+        reference={
+            "formula": reference.FORMULA,
+            "learning_rate": plan.learning_rate,
+            "losses": step.reference_losses(draft, held, plan.learning_rate),
+        },
+        rate=rate,
+        cuts=cuts or {},
     )
+    program = Program(manifest=manifest, tflite=tflite)
+    peak = math.ceil(_try(program, tensors.block(held))["peak_bytes"] / GRAIN) * GRAIN
+    return msgspec.structs.replace(program, manifest=msgspec.structs.replace(manifest, peak_bytes=peak))
 
 
 def _flops(functions: Functions) -> int:
@@ -88,23 +104,19 @@ def _flops(functions: Functions) -> int:
     return int(counted.total_float_ops)
 
 
-def _try(program: Program, weights: bytes) -> dict[str, Any]:
-    """Gives what folkmoot.serve.trial finds.
+def _try(program: Program, weights: bytes) -> Found:
+    """Gives what a trial on the runtime finds.
 
     Raises UserFault where the program cannot run here, or has other losses than TensorFlow.
     """
-    with tempfile.TemporaryDirectory(prefix="folkmoot-") as folder:
-        paths = [Path(folder) / "program", Path(folder) / "weights"]
-        for path, data in zip(paths, (bundle.dump(program), weights), strict=True):
-            path.write_bytes(data)
-        command = [sys.executable, "-m", "folkmoot.serve.trial", *map(str, paths)]
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
-    if ran.returncode:
-        raise UserFault(f"{program.manifest.task} does not run on the TFLite runtime: {ran.stderr.strip().splitlines()[-1]}")
-    found: dict[str, Any] = json.loads(ran.stdout)
+    task = program.manifest.task
+    try:
+        found = trial.run(bundle.dump(program), weights)
+    except UserFault as fault:
+        raise UserFault(f"{task}: {fault}") from None
     apart = reference.worst(found["losses"], program.manifest)
     if not apart <= reference.TOLERANCE:
-        raise UserFault(f"{program.manifest.task} does not train as TensorFlow does: its losses differ by {apart:.1g}")
+        raise UserFault(f"{task} does not train as TensorFlow does: its losses differ by {apart:.1g}")
     return found
 
 

@@ -1,18 +1,17 @@
-"""What a person writes to make a task: an ordinary Keras model, a loss, and what an example looks like."""
+"""What a person writes to make a task: an ordinary Keras model, a loss, an optimiser, and what an example looks like."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from folkmoot.author.losses import Loss, Metrics
 from folkmoot.wire.bundle import Contract
 from folkmoot.wire.messages import Plan
 
-PerExample = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""(y as the contract has it, output of the model), both with the batch in front, to one float32 for each example."""
+WIDTHS = (1 / 2, 1 / 4, 1 / 8, 1 / 16)
+"""HeteroFL's levels below the full width (Diao, Ding, Tarokh, ICLR 2021)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +26,13 @@ class Draft:
     version: str
     title: str = ""
     model: keras.Model  # one input, one output; the batch dimension is open
-    loss: PerExample
-    correct: PerExample | None = None  # 1.0 where the output is right, 0.0 where not; None: there is no such thing
+    loss: Loss  # a name or an object of keras.losses, or (y, output) -> [B]
+    metrics: Metrics = ()  # names of keras.metrics, or {name: (y, output) -> [B]}
+    optimizer: keras.optimizers.Optimizer | None = None  # None: plain SGD
     contract: Contract
     batch: int = 16
-    plan: Plan = field(default_factory=Plan)
+    plan: Plan | None = None  # None: one epoch at the optimiser's learning rate
     representative: NDArray[np.float32] | None = None  # [N, *x_shape]: examples by whose range int8 inference is scaled
+    features: str = ""  # name of the layer whose output the signature `features` gives
+    local: tuple[str, ...] = ()  # names of layers whose weights stay on their device
+    widths: tuple[float, ...] = ()  # rates of the narrower levels that the bundle has beside the full model, such as WIDTHS

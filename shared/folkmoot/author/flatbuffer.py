@@ -9,6 +9,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 # The schema of TFLite gives the data of constants this alignment, which the generated Python code does not keep.
 ALIGNMENT = 16  # bytes
+FLEX = "Flex"  # what the names of TensorFlow's own operators begin with in a .tflite
 
 _BUILTINS = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
 _CALL_ONCE = schema.BuiltinOptions.CallOnceOptions

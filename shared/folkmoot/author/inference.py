@@ -1,21 +1,23 @@
 """Models that only infer, for any TFLite runtime: one example in, one output out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from folkmoot import arrays, graft
-from folkmoot.author import converter, flatbuffer, tensors
+from folkmoot.author import converter, flatbuffer, layers, tensors
 from folkmoot.author.draft import Draft
+from folkmoot.author.operator import STAND_INS, translated
+from folkmoot.author.signatures import Function, concrete
 from folkmoot.author.tensors import Variable
 from folkmoot.errors import UserFault
 from folkmoot.wire.bundle import Graft
 
 Floats = NDArray[np.float32]
-ConcreteFunction = tf.types.experimental.ConcreteFunction
 
+NAME = "serving_default"  # of the only signature: what TensorFlow calls it, so that interpreters take it without asking
 SHARED = ("trained", "averaged")  # roles of what training can change
 
 
@@ -24,7 +26,7 @@ def in_float(draft: Draft, held: tuple[Variable, ...]) -> tuple[bytes, tuple[Gra
     layout, weights = tensors.layout(held), tensors.block(held)
     distinct = _distinct(held)
     try:
-        tflite = _convert(_with_constants(draft, held, distinct))
+        tflite = converter.convert({NAME: _with_constants(draft, held, distinct)}, draft.model)
         grafts = graft.trace(tflite, layout, distinct)
     except UserFault:
         tflite, grafts = _unfolded(draft, held)
@@ -36,20 +38,17 @@ def in_int8(draft: Draft, held: tuple[Variable, ...], representative: Floats) ->
 
     `representative`: [N, *x_shape]; what is in it decides how finely each tensor is resolved.
     """
-    function = _with_constants(draft, held, tensors.block(held))
 
-    def examples() -> Iterator[list[Floats]]:
+    def examples() -> Iterator[dict[str, Floats]]:
         for example in representative:
-            yield [example[None]]
+            yield {"x": example[None]}
 
-    def make() -> tf.lite.TFLiteConverter:
-        made = _converter(function)
-        made.optimizations = [tf.lite.Optimize.DEFAULT]
-        made.representative_dataset = examples
-        made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        return made
+    def quantised(converter: tf.lite.TFLiteConverter) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = examples
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
 
-    return converter.convert(make, [function])
+    return converter.convert({NAME: _with_constants(draft, held, tensors.block(held))}, draft.model, change=quantised)
 
 
 def _unfolded(draft: Draft, held: tuple[Variable, ...]) -> tuple[bytes, tuple[Graft, ...]]:
@@ -59,7 +58,8 @@ def _unfolded(draft: Draft, held: tuple[Variable, ...]) -> tuple[bytes, tuple[Gr
     turn of each kernel for each example, and takes any weights.
     """
     specs = [tf.TensorSpec(variable.tensor.shape, tf.float32, name=f"w{i}") for i, variable in enumerate(held)]
-    tflite = _convert(_concrete(lambda x, *weights: _output(draft, held, weights, x), _example(draft), *specs))
+    function = concrete(lambda x, *weights: _output(draft, held, weights, x), _example(draft), *specs)
+    tflite = converter.convert({NAME: function}, draft.model)
     constants = {f"w{i}": variable.value.numpy().astype("<f4").tobytes() for i, variable in enumerate(held)}
     filled, offsets = flatbuffer.with_constants(tflite, constants)
     return filled, tuple(
@@ -69,36 +69,26 @@ def _unfolded(draft: Draft, held: tuple[Variable, ...]) -> tuple[bytes, tuple[Gr
     )
 
 
-def _with_constants(draft: Draft, held: tuple[Variable, ...], block: bytes) -> ConcreteFunction:
+def _with_constants(draft: Draft, held: tuple[Variable, ...], block: bytes) -> Function:
     """Gives inference with the weights of a block in it."""
     values = arrays.unpack(tensors.layout(held), block)
     weights = [values[variable.tensor.name] for variable in held]
-    return _concrete(lambda x: _output(draft, held, [tf.constant(value) for value in weights], x), _example(draft))
+    return concrete(lambda x: _output(draft, held, [tf.constant(value) for value in weights], x), _example(draft))
 
 
 def _output(draft: Draft, held: tuple[Variable, ...], weights: Sequence[tf.Tensor], x: tf.Tensor) -> dict[str, tf.Tensor]:
     """Gives the model's output for `x` with `weights`, in the order of the layout, in the place of its own."""
     by_variable = {id(variable.value): weight for variable, weight in zip(held, weights, strict=True)}
     sides = (draft.model.trainable_variables, draft.model.non_trainable_variables)
-    output, _ = draft.model.stateless_call(*([by_variable[id(v.value)] for v in side] for side in sides), x, training=False)
+    given = ([by_variable.get(id(v.value), v.value) for v in side] for side in sides)  # seeds of generators are not held
+    # With weights that are constants, a convolution is fastest as one, and can be quantised.
+    with layers.traceable(draft.model), translated(kinds=STAND_INS.keys() - {"Conv2D"}):
+        output, _ = draft.model.stateless_call(*given, x, training=False)
     return {"output": output}
 
 
-def _convert(function: ConcreteFunction) -> bytes:
-    return converter.convert(lambda: _converter(function), [function])
-
-
-def _converter(function: ConcreteFunction) -> tf.lite.TFLiteConverter:
-    # Of a function alone, without an object that holds it, the converter forgets the names of inputs and outputs.
-    return tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
-
-
-def _concrete(body: Callable[..., dict[str, tf.Tensor]], *signature: tf.TensorSpec) -> ConcreteFunction:
-    return tf.function(body, input_signature=signature, autograph=False).get_concrete_function()
-
-
 def _example(draft: Draft) -> tf.TensorSpec:
-    return tf.TensorSpec((1, *draft.contract.x_shape), tf.float32, name="x")
+    return tf.TensorSpec((1, *draft.contract.x_shape), draft.contract.x_dtype, name="x")
 
 
 def _distinct(held: tuple[Variable, ...]) -> bytes:

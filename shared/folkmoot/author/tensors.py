@@ -1,6 +1,6 @@
 """The tensors of a Keras model by stable names: the layout of a task and its initial weights."""
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import keras
@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from folkmoot import arrays
+from folkmoot.author import layers
 from folkmoot.errors import UserFault
 from folkmoot.wire.layout import Layout, Role, Tensor
 
@@ -18,27 +19,48 @@ class Variable:
 
     tensor: Tensor
     value: tf.Variable
+    trains: bool  # whether the optimiser moves it; a local one may be moved as well
 
 
-def variables(model: keras.Model) -> tuple[Variable, ...]:
+def variables(model: keras.Model, local: Collection[str] = ()) -> tuple[Variable, ...]:
     """Gives the model's variables sorted by name, as a Layout has them.
 
     A name is the path of layers without the model's own, such as `hidden.kernel`. What the optimiser trains is `trained`;
     statistics that a layer keeps while training (the moving mean of a batch normalisation) are `averaged`; what belongs to a
-    layer with `trainable = False` is `frozen`. Raises UserFault for a variable that cannot travel, or two of one name.
+    layer with `trainable = False` is `frozen`, and to a layer named in `local`, `local`. The states of random generators are
+    none of them: a program is seeded step by step. Raises UserFault for a variable that cannot travel, two of one name, or a
+    local layer that is not there.
     """
+    if missing := set(local) - {layer.name for layer in layers.within(model)}:
+        raise UserFault(f"there is no layer {', '.join(sorted(missing))} to keep local")
+    roles = _roles(model, local)
     trained = {id(variable) for variable in model.trainable_variables}
-    frozen = {id(variable) for layer in _layers(model) if not layer.trainable for variable in layer.variables}
+    generators = {id(variable) for variable in model.variables if variable.path.endswith("seed_generator_state")}
     found: dict[str, Variable] = {}
     for variable in model.variables:
+        if id(variable) in generators:
+            continue
         name = _name(variable.path, model.name)
         if variable.dtype != "float32":
             raise UserFault(f"{name} is {variable.dtype}; a program keeps float32 only: use layers without other state")
         if name in found:
             raise UserFault(f"two variables are called {name}: give them different names")
-        role: Role = "trained" if id(variable) in trained else "frozen" if id(variable) in frozen else "averaged"
-        found[name] = Variable(Tensor(name, tuple(variable.shape), role=role), variable.value)
+        tensor = Tensor(name, tuple(variable.shape), role=roles[id(variable)])
+        found[name] = Variable(tensor, variable.value, id(variable) in trained)
     return tuple(found[name] for name in sorted(found))
+
+
+def _roles(model: keras.Model, local: Collection[str]) -> dict[int, Role]:
+    """Gives the role of each variable, by id."""
+    roles: dict[int, Role] = {id(variable): "averaged" for variable in model.variables}
+    for layer in layers.within(model):
+        if not layer.trainable:
+            roles |= {id(variable): "frozen" for variable in layer.variables}
+    roles |= {id(variable): "trained" for variable in model.trainable_variables}
+    for layer in layers.within(model):
+        if layer.name in local:
+            roles |= {id(variable): "local" for variable in layer.variables}
+    return roles
 
 
 def layout(held: tuple[Variable, ...]) -> Layout:
@@ -56,13 +78,6 @@ def restore(held: tuple[Variable, ...], weights: bytes) -> None:
     values = arrays.unpack(layout(held), weights)
     for variable in held:
         variable.value.assign(values[variable.tensor.name].astype(np.float32))
-
-
-def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
-    """Gives a layer and, where it is a model, every layer in it."""
-    yield layer
-    for inner in getattr(layer, "layers", ()):
-        yield from _layers(inner)
 
 
 def _name(path: str, model: str) -> str:

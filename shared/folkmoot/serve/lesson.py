@@ -51,8 +51,8 @@ class Classroom:
             if job.evaluate or job.phase == "evaluate":
                 metrics |= evaluate(learner, batches, check)
             if job.phase == "train":
-                order = Random(f"{job.plan.seed} {job.seed}")  # noqa: S311 - an order that can be repeated, no secret
-                steps, examples, measured = train(learner, batches, job.plan, order, check)
+                order, draws = (Random(f"{job.plan.seed} {job.seed}{of}") for of in ("", " draws"))  # noqa: S311 - no secrets
+                steps, examples, measured = train(learner, batches, job.plan, order, draws, check)
                 metrics |= measured
                 groups = update(learner, weights, min(examples, job.cap), job.bound)
         finally:
@@ -84,27 +84,38 @@ class Classroom:
 
 
 def evaluate(learner: Learner, batches: Batches, check: Check) -> dict[str, int]:
-    """Gives the exact sums over the hold-out: `eval_count`, `eval_correct`, `eval_loss_u20`, and `eval_members` with it."""
+    """Gives the exact sums over the hold-out: `eval_count`, `eval_correct`, `eval_loss_u20`, and `eval_members` with it.
+
+    What else the task measures is in them as `eval_NAME_u20`.
+    """
     number = correct = loss = 0
+    others = dict.fromkeys([name for name in learner.manifest.metrics if name not in ("loss", "correct")], 0)
     for x, y in batches.held_out():
         check()
-        losses, right = learner.evaluate(x, y)
+        losses, sums = learner.evaluate(x, y)
         number += len(x)
-        correct += int(right.sum())
+        correct += round(sums.get("correct", 0.0))
         loss += total(losses)
+        for name in others:
+            others[name] += total(np.asarray([sums[name]], np.float32))
     members = int(number > 0)  # sums up to the devices that a quality is known from
-    return {"eval_count": number, "eval_correct": correct, "eval_loss_u20": min(loss, MOST), "eval_members": members}
+    found = {"eval_count": number, "eval_correct": correct, "eval_loss_u20": min(loss, MOST), "eval_members": members}
+    return found | {f"eval_{name}_u20": min(value, MOST) for name, value in others.items()}
 
 
-def train(learner: Learner, batches: Batches, plan: Plan, order: Random, check: Check) -> tuple[int, int, dict[str, int]]:
+def train(
+    learner: Learner, batches: Batches, plan: Plan, order: Random, draws: Random, check: Check
+) -> tuple[int, int, dict[str, int]]:
     """Trains as the plan says; gives the steps, the distinct examples, and `train_count` and `train_loss_u20`, with repeats.
 
-    Raises JobFault("no_examples") where there are none.
+    `order`: of the examples; `draws`: gives each step the seed of its random numbers. Raises JobFault("no_examples") where
+    there are none.
     """
     steps = examples = number = loss = 0
     for epoch, x, y in batches.training(plan, order):
         check()
-        loss += total(learner.train(x, y, rate=plan.learning_rate, proximal=plan.proximal))
+        losses = learner.train(x, y, rate=plan.learning_rate, proximal=plan.proximal, seed=draws.getrandbits(31))
+        loss += total(losses)
         steps += 1
         number += len(x)
         if epoch == 0:

@@ -4,6 +4,8 @@ The runtime is `tflite-runtime` or `ai-edge-litert`, whichever is there; the ext
 Training processes load this module; an agent at rest does not.
 """
 
+from collections.abc import Collection
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,17 +16,25 @@ from folkmoot.arrays import Array
 from folkmoot.errors import MisuseFault, PeerFault, UserFault
 from folkmoot.wire.bundle import Program
 
-try:
-    from tflite_runtime.interpreter import Interpreter
-except ImportError:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        Interpreter = None
-
 Floats = NDArray[np.float32]
 
+RUNTIMES = ("tflite_runtime", "ai_edge_litert")
+"""Packages with an interpreter, in the order in which they are looked for."""
 SIGNATURES = ("train", "evaluate", "infer", "get_weights", "set_weights")
+"""What every program has. Those with an optimiser that remembers have `reset`, some have `features`."""
+
+
+def runtime(name: str = "") -> Any:
+    """Gives the module that has a runtime's Interpreter; with no name, of the first runtime that is installed.
+
+    Raises UserFault where it is not here.
+    """
+    for one in (name,) if name else RUNTIMES:
+        try:
+            return import_module(f"{one}.interpreter")
+        except ImportError:
+            continue
+    raise UserFault(f"{name} is not installed" if name else "no TFLite runtime is installed: pip install 'folkmoot[device]'")
 
 
 class Learner:
@@ -34,28 +44,33 @@ class Learner:
     weigh nothing. (Zeros would do as well, but for batch statistics, which know no weights.)
     """
 
-    def __init__(self, program: Program, *, threads: int = 1) -> None:
-        """Loads the program. One thread is fastest for models of this size: a step takes less than waking a second one.
+    def __init__(self, program: Program, *, threads: int = 1, on: str = "") -> None:
+        """Loads the program, on the runtime of that name or the first one there is.
 
-        Raises UserFault where no runtime is installed, PeerFault("malformed") where this one cannot load the program.
+        One thread is fastest for models of this size: a step takes less than waking a second one. Raises UserFault where no
+        runtime is installed, PeerFault("malformed") where this one cannot load the program.
         """
-        if Interpreter is None:
-            raise UserFault("no TFLite runtime is installed: pip install 'folkmoot[device]'")
         self.manifest = program.manifest
         self._weighted = False
+        kind = runtime(on).Interpreter
         try:
-            interpreter = Interpreter(model_content=program.tflite, num_threads=threads)
-            self._run = {name: interpreter.get_signature_runner(name) for name in SIGNATURES}
+            loaded = kind(model_content=program.tflite, num_threads=threads)
+            names = loaded.get_signature_list()
+            self._run = {name: loaded.get_signature_runner(name) for name in {*SIGNATURES, *names}}
+            self._takes = frozenset(self._run["train"].get_input_details())
         except (RuntimeError, ValueError) as error:
             raise PeerFault("malformed", f"program of {self.manifest.task}: {error}") from None
 
-    def set_weights(self, block: bytes | memoryview) -> None:
-        """Sets every tensor, and the anchor of the proximal term.
+    def set_weights(self, block: bytes | memoryview, *, reset: bool = True) -> None:
+        """Sets every tensor, and the anchor of the proximal term; with `reset`, the optimiser forgets its steps so far.
 
         Raises PeerFault("layout") where the block is not the layout's.
         """
         values = arrays.unpack(self.manifest.layout, block)
         self._run["set_weights"](**{f"w{i}": values[tensor.name] for i, tensor in enumerate(self.manifest.layout.tensors)})
+        # What an optimiser remembers has no value before the first reset.
+        if "reset" in self._run and (reset or not self._weighted):
+            self._run["reset"]()
         self._weighted = True
 
     def get_weights(self) -> bytes:
@@ -64,20 +79,47 @@ class Learner:
         layout = self.manifest.layout
         return arrays.pack(layout, {tensor.name: found[f"w{i}"] for i, tensor in enumerate(layout.tensors)})
 
-    def train(self, x: Array, y: Array, *, rate: float, proximal: float = 0.0, sample_weight: Floats | None = None) -> Floats:
-        """Takes one step of SGD on the weighted mean loss of a batch; gives the loss of each example before it, [n] float32.
+    def train(
+        self,
+        x: Array,
+        y: Array,
+        *,
+        rate: float,
+        proximal: float = 0.0,
+        sample_weight: Floats | None = None,
+        only: Collection[str] | None = None,
+        seed: int = 0,
+    ) -> Floats:
+        """Takes one step on the weighted mean loss of a batch; gives the loss of each example before it, [n] float32.
 
-        The step of a trained tensor w is -rate * (gradient + proximal * (w - anchor)). `x` and `y`: [n, ...] as the contract
-        has them, 1 <= n <= batch; `sample_weight`: [n], ones if not given.
+        The optimiser of the manifest moves a trained tensor w along gradient + proximal * (w - anchor). `x` and `y`: [n, ...]
+        as the contract has them, 1 <= n <= batch; `sample_weight`: [n], ones if not given; `only`: names of the tensors that
+        move, all if not given; `seed`: of the step's random numbers, 0 <= seed < 2^31.
         """
-        batch = self._batch(x, y, sample_weight)
-        losses: Floats = self._call("train", **batch, lr=np.float32(rate), mu=np.float32(proximal))["loss"]
+        moves = [1.0 if only is None or name in only else 0.0 for name in self.manifest.trained]
+        given = {
+            "lr": np.float32(rate),
+            "mu": np.float32(proximal),
+            "mask": np.asarray(moves, np.float32),
+            "seed": np.int32(seed),
+        }
+        # A program of an earlier compiler takes fewer of them.
+        taken = {name: value for name, value in given.items() if name in self._takes}
+        losses: Floats = self._call("train", **self._batch(x, y, sample_weight), **taken)["loss"]
         return losses[: len(x)]
 
-    def evaluate(self, x: Array, y: Array, *, sample_weight: Floats | None = None) -> tuple[Floats, Floats]:
-        """Gives loss and correctness (1.0 or 0.0) of each example, both [n] float32, 0 where the weight is 0."""
+    def evaluate(self, x: Array, y: Array, *, sample_weight: Floats | None = None) -> tuple[Floats, dict[str, float]]:
+        """Gives the loss of each example, [n] float32, 0 where the weight is 0, and the sum of each metric over the others."""
         found = self._call("evaluate", **self._batch(x, y, sample_weight))
-        return found["loss"][: len(x)], found["correct"][: len(x)]
+        sums = {name: float(found[name].sum()) for name in self.manifest.metrics if name in found and name != "loss"}
+        return found["loss"][: len(x)], sums
+
+    def features(self, x: Array) -> Array:
+        """Gives the features of each example, [n, ...]. Raises MisuseFault where the program has none."""
+        if "features" not in self._run:
+            raise MisuseFault(f"the program of {self.manifest.task} gives no features")
+        found: Array = self._call("features", x=self._filled(x))["features"]
+        return found[: len(x)]
 
     def infer(self, x: Array) -> Array:
         """Gives the model's output for each example, [n, ...]."""

@@ -1,15 +1,7 @@
 """How good the downloaded model is on images that no device was dealt: on the TFLite runtime, in this process."""
 
-from folkmoot.errors import UserFault
+from folkmoot.serve.program import runtime
 from folkmoot.tasks.digits import Digits
-
-try:
-    from tflite_runtime.interpreter import Interpreter, OpResolverType
-except ImportError:
-    try:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-    except ImportError:
-        Interpreter = None
 
 
 def accuracy(tflite: bytes, images: Digits) -> float:
@@ -17,11 +9,10 @@ def accuracy(tflite: bytes, images: Digits) -> float:
 
     Raises UserFault where no runtime is installed.
     """
-    if Interpreter is None:
-        raise UserFault("no TFLite runtime is installed: pip install 'folkmoot[demo]'")
+    kit = runtime()
     # Without the delegate for large models, which announces itself on standard error.
-    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = Interpreter(model_content=tflite, num_threads=1, experimental_op_resolver_type=plain)
+    plain = kit.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = kit.Interpreter(model_content=tflite, num_threads=1, experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()
     (given,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
     right = 0

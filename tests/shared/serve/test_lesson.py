@@ -84,7 +84,7 @@ def test_the_base_model_is_measured_on_the_hold_out_before_training(tmp_path: Pa
     parts = [learner.evaluate(x[at : at + 32], y[at : at + 32]) for at in range(0, len(x), 32)]
     losses = np.concatenate([part[0] for part in parts]).astype(np.float64)
     assert done.metrics["eval_count"] == len(x) > 20
-    assert done.metrics["eval_correct"] == sum(part[1].sum() for part in parts)
+    assert done.metrics["eval_correct"] == sum(part[1]["correct"] for part in parts)
     assert done.metrics["eval_loss_u20"] == sum(round(loss * 2**20) for loss in losses)
     assert done.metrics["train_count"] == 5 * done.examples
 

@@ -25,6 +25,8 @@ RULES: dict[str, type[msgspec.Struct]] = {
     "plan": messages.Plan,
     "program": bundle.Program,
     "manifest": bundle.Manifest,
+    "optimizer": bundle.Optimizer,
+    "signature": bundle.Signature,
     "contract": bundle.Contract,
     "bundle": bundle.Bundle,
     "tensor": layout.Tensor,

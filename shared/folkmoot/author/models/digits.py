@@ -3,7 +3,7 @@
 import keras
 
 from folkmoot.author.draft import Draft
-from folkmoot.author.losses import cross_entropy, top_class
+from folkmoot.author.losses import cross_entropy
 from folkmoot.wire.bundle import Contract
 from folkmoot.wire.messages import Plan
 
@@ -33,7 +33,7 @@ def mlp() -> Draft:
         title="Handwritten digits, 8 x 8, with a perceptron",
         model=model,
         loss=cross_entropy,
-        correct=top_class,
+        metrics=("accuracy",),
         contract=IMAGES,
         batch=8,
         plan=Plan(epochs=5, learning_rate=0.3),
@@ -60,7 +60,7 @@ def cnn() -> Draft:
         title="Handwritten digits, 8 x 8, with a small convolutional network",
         model=model,
         loss=cross_entropy,
-        correct=top_class,
+        metrics=("accuracy",),
         contract=IMAGES,
         batch=32,
         plan=Plan(epochs=5, learning_rate=0.3),
