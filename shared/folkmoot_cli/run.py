@@ -51,6 +51,9 @@ async def start(
     steps: Annotated[int | None, _members("Local steps, instead of epochs.", min=0)] = None,
     learning_rate: Annotated[float | None, _members("Of the local steps.")] = None,
     seed: Annotated[int | None, _members("Of the order of examples.", min=0)] = None,
+    only: Annotated[
+        list[str] | None, _members("Only this tensor moves, such as a model's head; can be given several times.")
+    ] = None,
     evaluate: Annotated[bool, _members("Whether they evaluate each version on their hold-outs.")] = True,
     devices: Annotated[int | None, _cohort("Answers that are wanted; without it, everybody's.", min=1)] = None,
     fraction: Annotated[float | None, _cohort("Share of the devices that are there, instead of a number.")] = None,
@@ -74,7 +77,7 @@ async def start(
         "name": name,
         "strategy": {"name": strategy, "options": dict(map(read_option, option or []))},
         "rounds": rounds,
-        "plan": _given(epochs=epochs, steps=steps, learning_rate=learning_rate, seed=seed),
+        "plan": _given(epochs=epochs, steps=steps, learning_rate=learning_rate, seed=seed, only=only or None),
         "cohort": _given(devices=devices, fraction=fraction, gateways=gateway),
         "min_answers": min_answers,
         "deadline_seconds": deadline,

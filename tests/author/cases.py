@@ -198,7 +198,7 @@ def batch_normalization(rng: Generator) -> Draft:
             layers.BatchNormalization(momentum=0.8),
             layers.ReLU(),
             layers.Flatten(),
-            layers.Dense(6),
+            layers.Dense(6, use_bias=False),  # of a bias, which the mean takes away again, there would only be rounding
             layers.BatchNormalization(center=bool(rng.integers(2)), scale=False, momentum=0.9),
         ],
     )

@@ -148,6 +148,35 @@ def stateful() -> Draft:
     return draft((4, 2), model)
 
 
+def twofold() -> Draft:
+    """Has two inputs."""
+    one, other = keras.Input((3,)), keras.Input((3,))
+    return draft((3,), keras.Model([one, other], layers.Dense(4)(layers.Add()([one, other]))))
+
+
+def forked() -> Draft:
+    """Has two outputs."""
+    given = keras.Input((3,))
+    return draft((3,), keras.Model(given, [layers.Dense(4)(given), layers.Dense(4)(given)]))
+
+
+class Plain(keras.Model):
+    """Subclassed, and not built yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = layers.Dense(5, "tanh", name="inner"), layers.Dense(4, name="outer")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Gives the logits."""
+        return self.outer(self.inner(x))
+
+
+def subclassed() -> Draft:
+    """A model without a graph of its own."""
+    return draft((3,), Plain())
+
+
 def unknown_loss() -> Draft:
     """Has a loss of which nobody has heard."""
     return draft((3,), [], loss="mean_sqared_error")
@@ -208,4 +237,5 @@ TRAINABLE: dict[str, Callable[[], Draft]] = {
     "normalised": normalised,
     "saturating": saturating,
     "remembering": remembering,
+    "subclassed": subclassed,
 }

@@ -129,7 +129,7 @@ def test_what_moves_is_what_is_trained_shared_or_not() -> None:
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_a_masked_tensor_stays_as_it_is(name: str) -> None:
     ours = learner(name)
-    head = {tensor for tensor in ours.manifest.trained if tensor.startswith(("logits", "numbers"))}
+    head = {tensor for tensor in ours.manifest.trained if tensor.startswith(("logits", "numbers", "outer"))}
     before, batch = values(ours), generated(ours)
     for seed in range(2):
         ours.train(*batch, rate=0.5, proximal=0.1, only=head, seed=seed)
@@ -237,6 +237,8 @@ REFUSED: dict[str, tuple[Callable[[], Draft], str]] = {
     "counting": (drafts.counting, "counter.count is int32; a program keeps float32 only"),
     "stateful": (drafts.stateful, "steps keeps its state from batch to batch.*stateful=False"),
     "misfit": (drafts.misfit, r"the model takes \(3,\), the contract has x_shape \(4,\)"),
+    "twofold": (drafts.twofold, "the model must have one input"),
+    "forked": (drafts.forked, "the model must have one output"),
     "idling": (drafts.idling, "the loss does not depend on spare.idle: freeze its layer"),
     "twins": (drafts.twins, "two variables are called twin.scale: give them different names"),
     "straying": (drafts.straying, "the optimiser Adagrad does not run on devices: use SGD, Adam or AdamW"),

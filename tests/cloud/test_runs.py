@@ -41,7 +41,15 @@ async def test_a_run_is_shown_as_it_was_asked_for_with_the_defaults_filled_in(cl
     )
     assert {name: run[name] for name in same} == {name: asked[name] for name in same}
     assert run["task"] == {"id": task["id"], "name": "toy", "version": "1"}
-    assert run["plan"] == {"epochs": 7, "steps": 0, "learning_rate": 0.25, "proximal": 0.0, "max_examples": 0, "seed": 0}
+    assert run["plan"] == {
+        "epochs": 7,
+        "steps": 0,
+        "learning_rate": 0.25,
+        "proximal": 0.0,
+        "max_examples": 0,
+        "seed": 0,
+        "only": [],
+    }
     state = {"status": "pending", "desired": "run", "outcome": None, "reason": "", "done": 0, "model": None}
     assert {name: run[name] for name in state} == state
     assert await cloud.json(f"/v1/runs/{run['id']}") == run
@@ -102,6 +110,8 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"plan": {"epochs": -1}}, "body/plan/epochs: "),
     ({"plan": {"learning_rate": 0}}, "body/plan/learning_rate: "),
     ({"plan": {"epoch": 1}}, "body/plan/epoch: "),
+    ({"plan": {"only": ["head"]}}, "task toy does not train head: plan.only takes some of bias, kernel"),
+    ({"plan": {"only": [""]}}, "body/plan/only/0: "),
     ({"round": 3}, "body/round: "),
     ({"name": "a\nb"}, "on one line"),
     ({"name": "x" * 101}, "body/name: "),

@@ -22,6 +22,7 @@ plans = st.builds(
     proximal=st.floats(0, 1000),
     max_examples=COUNTS,
     seed=COUNTS,
+    only=st.lists(st.text(min_size=1, max_size=40).filter(lambda name: len(name.encode()) <= 200), max_size=3).map(tuple),
 )
 invited = st.builds(m.Invited, device=NAMES, note=st.binary(max_size=40))
 asks = st.builds(

@@ -27,7 +27,9 @@ def tflite(block: bytes) -> bytes:
 def manifest(**fields: Any) -> bundle.Manifest:
     """Gives a manifest; `fields` replace its own."""
     contract = bundle.Contract(name="toy", x_shape=(4,))
-    made = bundle.Manifest(task="toy", version="1", layout=LAYOUT, contract=contract, batch=8, parameters=15)
+    made = bundle.Manifest(
+        task="toy", version="1", layout=LAYOUT, contract=contract, batch=8, parameters=15, trained=("bias", "kernel")
+    )
     return msgspec.structs.replace(made, **fields)
 
 

@@ -202,14 +202,14 @@ class Town:
         task = self.post("/v1/tasks", content=bundle, headers={"Content-Type": "application/octet-stream"})
         return str(self.post("/v1/runs", json={"task": task["id"], **fields})["id"])
 
-    def finished(self, run: str) -> dict[str, Any]:
-        """Waits until a run is over; gives it."""
+    def finished(self, run: str, patience: float = PATIENCE) -> dict[str, Any]:
+        """Waits until a run is over; gives it. Fails after `patience` seconds."""
 
         def over() -> dict[str, Any]:
             found: dict[str, Any] = self.get(f"/v1/runs/{run}")
             return found if found.get("status") == "finished" else {}
 
-        return self.until(over)
+        return self.until(over, patience)
 
     def members(self, run: str, number: int) -> dict[str, dict[str, Any]]:
         """Gives what became of every device in a round."""

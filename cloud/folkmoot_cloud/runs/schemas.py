@@ -73,6 +73,9 @@ class PlanChange(Input):
     learning_rate: float | None = Field(default=None, gt=0, le=100)
     max_examples: Count | None = Field(default=None, description="0: all.")
     seed: Count | None = None
+    only: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
+        default=None, max_length=1024, description="Names of the tensors that move, such as a model's head; []: all."
+    )
 
 
 class Precision(Input):

@@ -162,8 +162,12 @@ async def _base(session: ReadSession, tenant: str, task: Task, new: RunNew) -> M
 
 
 def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run:
-    changes = new.plan.model_dump(exclude_none=True)
-    plan = msgspec.structs.replace(msgspec.convert(task.manifest.get("plan", {}), Plan), **changes)
+    plan = msgspec.convert({**task.manifest.get("plan", {}), **new.plan.model_dump(exclude_none=True)}, Plan)
+    trained = task.manifest.get("trained", [])
+    if unknown := set(plan.only) - set(trained):
+        raise Invalid(
+            f"task {task.name} does not train {', '.join(sorted(unknown))}: plan.only takes some of {', '.join(trained)}"
+        )
     return Run(
         tenant=tenant,
         id=ids.text(ids.fresh()),

@@ -44,7 +44,8 @@ async def unpack(content: bytes) -> Parcel:
 def _unpack(content: bytes) -> Parcel:
     opened, program = bundle.load(content)
     manifest = program.manifest
-    for name, tflite in {"the program": program.tflite, **opened.inference}.items():
+    levels = {f"the program at rate {rate}": bundle.program(level).tflite for rate, level in opened.levels.items()}
+    for name, tflite in {"the program": program.tflite, **levels, **opened.inference}.items():
         if tflite[4:8] != MAGIC:
             raise PeerFault("malformed", f"{name} is no .tflite")
     if not manifest.layout.groups:

@@ -52,11 +52,20 @@ def build(draft: Draft) -> bytes:
 def _check(draft: Draft) -> None:
     """Raises UserFault where the parts of a draft do not fit together."""
     check(draft.task, "a task's name")
-    if not getattr(draft.model, "inputs", None) or len(draft.model.inputs) != 1 or len(draft.model.outputs) != 1:
-        raise UserFault(f"{draft.task}: the model must have one input and one output")
-    expected = tuple(draft.model.inputs[0].shape[1:])
+    inputs = getattr(draft.model, "inputs", None) or []  # a subclassed model knows of none
+    if len(inputs) > 1:
+        raise UserFault(f"{draft.task}: the model must have one input; concatenate what it takes")
+    expected = tuple(inputs[0].shape[1:]) if inputs else draft.contract.x_shape
     if expected != draft.contract.x_shape:
         raise UserFault(f"{draft.task}: the model takes {expected}, the contract has x_shape {draft.contract.x_shape}")
+    given = keras.Input(draft.contract.x_shape, draft.batch, dtype=draft.contract.x_dtype)
+    try:
+        output = draft.model(given)
+    except (TypeError, ValueError) as error:
+        why = str(error).strip().splitlines()[0]
+        raise UserFault(f"{draft.task}: the model does not take what its contract describes: {why}") from None
+    if not isinstance(output, keras.KerasTensor):
+        raise UserFault(f"{draft.task}: the model must have one output")
 
 
 def _program(draft: Draft, held: tuple[Variable, ...], rate: float = 1.0, cuts: dict[str, Cut] | None = None) -> Program:
@@ -124,5 +133,5 @@ def _inference(draft: Draft, held: tuple[Variable, ...]) -> tuple[dict[str, byte
     tflite, grafts = inference.in_float(draft, held)
     models = {"float": tflite}
     if draft.representative is not None:
-        models["int8"] = inference.in_int8(draft, held, np.asarray(draft.representative, np.float32))
+        models["int8"] = inference.in_int8(draft, held, np.asarray(draft.representative, draft.contract.x_dtype))
     return models, {"float": grafts}

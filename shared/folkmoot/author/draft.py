@@ -32,7 +32,7 @@ class Draft:
     contract: Contract
     batch: int = 16
     plan: Plan | None = None  # None: one epoch at the optimiser's learning rate
-    representative: NDArray[np.float32] | None = None  # [N, *x_shape]: examples by whose range int8 inference is scaled
+    representative: NDArray[np.generic] | None = None  # [N, *x_shape]: examples by whose range int8 inference is scaled
     features: str = ""  # name of the layer whose output the signature `features` gives
     local: tuple[str, ...] = ()  # names of layers whose weights stay on their device
     widths: tuple[float, ...] = ()  # rates of the narrower levels that the bundle has beside the full model, such as WIDTHS

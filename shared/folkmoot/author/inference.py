@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from folkmoot import arrays, graft
+from folkmoot.arrays import Array
 from folkmoot.author import converter, flatbuffer, layers, tensors
 from folkmoot.author.draft import Draft
 from folkmoot.author.operator import STAND_INS, translated
@@ -14,8 +15,6 @@ from folkmoot.author.signatures import Function, concrete
 from folkmoot.author.tensors import Variable
 from folkmoot.errors import UserFault
 from folkmoot.wire.bundle import Graft
-
-Floats = NDArray[np.float32]
 
 NAME = "serving_default"  # of the only signature: what TensorFlow calls it, so that interpreters take it without asking
 SHARED = ("trained", "averaged")  # roles of what training can change
@@ -33,13 +32,13 @@ def in_float(draft: Draft, held: tuple[Variable, ...]) -> tuple[bytes, tuple[Gra
     return graft.apply(tflite, grafts, layout, weights), grafts
 
 
-def in_int8(draft: Draft, held: tuple[Variable, ...], representative: Floats) -> bytes:
+def in_int8(draft: Draft, held: tuple[Variable, ...], representative: Array) -> bytes:
     """Gives inference in integers of 8 bits, float32 at both ends, with the present weights and no others.
 
     `representative`: [N, *x_shape]; what is in it decides how finely each tensor is resolved.
     """
 
-    def examples() -> Iterator[dict[str, Floats]]:
+    def examples() -> Iterator[dict[str, Array]]:
         for example in representative:
             yield {"x": example[None]}
 
@@ -79,12 +78,11 @@ def _with_constants(draft: Draft, held: tuple[Variable, ...], block: bytes) -> F
 def _output(draft: Draft, held: tuple[Variable, ...], weights: Sequence[tf.Tensor], x: tf.Tensor) -> dict[str, tf.Tensor]:
     """Gives the model's output for `x` with `weights`, in the order of the layout, in the place of its own."""
     by_variable = {id(variable.value): weight for variable, weight in zip(held, weights, strict=True)}
-    sides = (draft.model.trainable_variables, draft.model.non_trainable_variables)
-    given = ([by_variable.get(id(v.value), v.value) for v in side] for side in sides)  # seeds of generators are not held
+    given = [(one, by_variable[id(one.value)]) for one in draft.model.variables if id(one.value) in by_variable]
     # With weights that are constants, a convolution is fastest as one, and can be quantised.
-    with layers.traceable(draft.model), translated(kinds=STAND_INS.keys() - {"Conv2D"}):
-        output, _ = draft.model.stateless_call(*given, x, training=False)
-    return {"output": output}
+    kinds = STAND_INS.keys() - {"Conv2D"}
+    with layers.traceable(draft.model), translated(kinds=kinds), keras.StatelessScope(state_mapping=given):
+        return {"output": draft.model(x, training=False)}
 
 
 def _example(draft: Draft) -> tf.TensorSpec:

@@ -108,13 +108,16 @@ def train(
 ) -> tuple[int, int, dict[str, int]]:
     """Trains as the plan says; gives the steps, the distinct examples, and `train_count` and `train_loss_u20`, with repeats.
 
-    `order`: of the examples; `draws`: gives each step the seed of its random numbers. Raises JobFault("no_examples") where
-    there are none.
+    `order`: of the examples; `draws`: gives each step the seed of its random numbers. Raises JobFault: "no_examples" where
+    there are none, "layout" where the plan moves a tensor that the program does not train.
     """
+    if unknown := set(plan.only) - set(learner.manifest.trained):
+        raise JobFault("layout", f"the plan moves {', '.join(sorted(unknown))}, which the program does not train")
     steps = examples = number = loss = 0
     for epoch, x, y in batches.training(plan, order):
         check()
-        losses = learner.train(x, y, rate=plan.learning_rate, proximal=plan.proximal, seed=draws.getrandbits(31))
+        seed = draws.getrandbits(31)
+        losses = learner.train(x, y, rate=plan.learning_rate, proximal=plan.proximal, only=plan.only or None, seed=seed)
         loss += total(losses)
         steps += 1
         number += len(x)

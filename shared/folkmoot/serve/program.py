@@ -96,6 +96,10 @@ class Learner:
         as the contract has them, 1 <= n <= batch; `sample_weight`: [n], ones if not given; `only`: names of the tensors that
         move, all if not given; `seed`: of the step's random numbers, 0 <= seed < 2^31.
         """
+        if only is not None and (unknown := set(only) - set(self.manifest.trained)):
+            raise MisuseFault(
+                f"{', '.join(sorted(unknown))} cannot move alone: the program of {self.manifest.task} trains no such"
+            )
         moves = [1.0 if only is None or name in only else 0.0 for name in self.manifest.trained]
         given = {
             "lr": np.float32(rate),

@@ -146,7 +146,7 @@ def load(data: bytes) -> tuple[Bundle, Program]:
     parts = bundle.parts()
     for name, digest in bundle.digests.items():
         if name not in parts or codec.digest(parts[name]) != digest:
-            raise PeerFault("digest", f"the bundle's {name} is not what its digest says")
+            raise PeerFault("digest", f"the bundle's part {name} is not what its digest says")
     for rate, level in bundle.levels.items():
         _check(rate, program(level).manifest, inner.manifest)
     return bundle, inner

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from folkmoot.errors import PeerFault
-from folkmoot.wire.messages import Word
+from folkmoot.wire.messages import TensorName, Word
 
 GROUPS = 32  # that a layout, and with it a partial, may have
 Role = Literal["trained", "averaged", "local", "frozen"]
@@ -17,7 +17,7 @@ WIDTHS = {"float32": 4, "float16": 2, "int8": 1, "int16": 2, "int32": 4, "int64"
 class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One named tensor of a model."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    name: TensorName
     shape: tuple[Annotated[int, msgspec.Meta(ge=1, le=1 << 28)], ...]  # () for a scalar
     dtype: str = "float32"
     role: Role = "trained"  # trained: by the optimiser; averaged: merged only (batch norm); local, frozen: never sent

@@ -18,6 +18,7 @@ AskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 Note = Annotated[bytes, Meta(max_length=4096)]  # opaque to every gateway on the way
 Text = Annotated[str, Meta(max_length=500)]
+TensorName = Annotated[str, Meta(min_length=1, max_length=200)]
 Scalar = bool | int | float | str
 
 
@@ -30,6 +31,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     proximal: Annotated[float, Meta(ge=0, le=1000)] = 0.0  # FedProx's mu
     max_examples: Count = 0  # 0: all
     seed: Count = 0
+    only: Annotated[tuple[TensorName, ...], Meta(max_length=1024)] = ()  # tensors that move: the head of a model; (): all
 
 
 class Invited(msgspec.Struct, frozen=True, array_like=True):

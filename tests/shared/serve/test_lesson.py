@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from folkmoot import arrays
 from folkmoot.errors import FolkmootError, PeerFault, StoreFault
 from folkmoot.serve import lesson
 from folkmoot.serve.batches import JobFault
@@ -87,6 +88,18 @@ def test_the_base_model_is_measured_on_the_hold_out_before_training(tmp_path: Pa
     assert done.metrics["eval_correct"] == sum(part[1]["correct"] for part in parts)
     assert done.metrics["eval_loss_u20"] == sum(round(loss * 2**20) for loss in losses)
     assert done.metrics["train_count"] == 5 * done.examples
+
+
+def test_only_the_tensors_of_the_plan_move(tmp_path: Path) -> None:
+    _, payload = teach(lessons.job(tmp_path, plan=Plan(epochs=1, learning_rate=0.1, only=("logits.kernel",))))
+    layout = lessons.packaged()[1].manifest.layout
+    moved = arrays.unpack(layout, delta(payload).astype("<f4").tobytes())
+    assert {name for name, way in moved.items() if way.any()} == {"logits.kernel"}
+
+
+def test_a_plan_that_moves_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(JobFault, match="layout: the plan moves head, which the program does not train"):
+        teach(lessons.job(tmp_path, plan=Plan(only=("head",))))
 
 
 def test_an_evaluation_trains_nothing_and_sends_no_update(tmp_path: Path) -> None:
