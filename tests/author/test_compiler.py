@@ -257,6 +257,7 @@ def test_what_cannot_be_compiled_is_refused_in_one_sentence(name: str) -> None:
 
 
 def test_a_program_that_trains_otherwise_than_tensorflow_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "reference_losses", lambda draft, held, rate: [1.0] * reference.STEPS)
+    other = reference.Reference(formula=reference.FORMULA, learning_rate=0.1, losses=[1.0] * 10, spread=[0.0] * 10)
+    monkeypatch.setattr(step, "reference_losses", lambda draft, held, rate: other)
     with pytest.raises(UserFault, match="does not train as TensorFlow does"):
         compiler.build(drafts.draft((4,), []))

@@ -1,11 +1,13 @@
 """`python -m folkmoot.author MODULE:FUNCTION BUNDLE SEED`: one compilation in a fresh process; `folkmoot author` starts it."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
 import keras
 import tensorflow as tf
+from rich.console import Console
 
 from folkmoot.author import compiler
 from folkmoot.author.draft import Draft
@@ -16,8 +18,11 @@ from folkmoot.wire import bundle
 def main(source: str, output: str, seed: str) -> int:
     """Compiles; gives the exit code: 2 with one sentence on standard error for a person's mistake."""
     tf.get_logger().setLevel("ERROR")  # its warnings are about TensorFlow's own insides
+    # A copy of standard error: the one that others write to is silenced while they work (folkmoot.author.quiet).
+    screen = Console(file=os.fdopen(os.dup(2), "w"))
     try:
-        built = compiler.build(_draft(source, int(seed)))
+        with screen.status(f"loading {source}") as status:
+            built = compiler.build(_draft(source, int(seed)), status.update)
         Path(output).write_bytes(built)
     except (UserFault, OSError) as error:
         print(f"folkmoot: {error}", file=sys.stderr)

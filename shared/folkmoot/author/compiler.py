@@ -6,6 +6,7 @@ process for each bundle.
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import keras
 import msgspec
@@ -30,8 +31,11 @@ from folkmoot.wire.messages import Plan
 GRAIN = 1 << 20  # bytes
 
 
-def build(draft: Draft) -> bytes:
-    """Gives the bundle of a draft, with the weights that its model has now.
+Tell = Callable[[str], None]
+
+
+def build(draft: Draft, tell: Tell = lambda doing: None) -> bytes:
+    """Gives the bundle of a draft, with the weights that its model has now. `tell` hears what is being done.
 
     Raises UserFault: the draft does not fit its contract, an operator has no builtin, or the program does not train as
     TensorFlow does.
@@ -39,12 +43,13 @@ def build(draft: Draft) -> bytes:
     _check(draft)
     held = tensors.variables(draft.model, draft.local)
     weights = tensors.block(held)
-    program = _program(draft, held)
+    program = _program(draft, held, tell)
     levels = {}
     for rate in sorted(set(draft.widths) - {1.0}, reverse=True):
         model, cuts = widths.narrow(draft.model, rate)
-        level = dataclasses.replace(draft, model=model)
-        levels[f"{rate:g}"] = bundle.dump(_program(level, tensors.variables(model, draft.local), rate, cuts))
+        level, narrow = dataclasses.replace(draft, model=model), tensors.variables(model, draft.local)
+        levels[f"{rate:g}"] = bundle.dump(_program(level, narrow, tell, rate, cuts))
+    tell("making the models for inference")
     models, grafts = _inference(draft, held)
     return bundle.seal(Bundle(program=bundle.dump(program), weights=weights, levels=levels, inference=models, grafts=grafts))
 
@@ -68,13 +73,19 @@ def _check(draft: Draft) -> None:
         raise UserFault(f"{draft.task}: the model must have one output")
 
 
-def _program(draft: Draft, held: tuple[Variable, ...], rate: float = 1.0, cuts: dict[str, Cut] | None = None) -> Program:
+def _program(
+    draft: Draft, held: tuple[Variable, ...], tell: Tell, rate: float = 1.0, cuts: dict[str, Cut] | None = None
+) -> Program:
     """Gives a program that has been tried, with what was found in its manifest."""
+    at = f" at rate {rate:g}" if rate < 1 else ""
+    tell(f"tracing {draft.task}{at}")
     optimizer, pace = optimizers.described(draft.optimizer or keras.optimizers.SGD())
     plan = draft.plan or (Plan() if pace is None or draft.optimizer is None else Plan(learning_rate=pace))
     holder = Holder(held, optimizer)
     functions = signatures.trace(draft, holder)
+    tell(f"converting {draft.task}{at}")
     tflite = converter.program(functions, holder, draft.model)
+    tell(f"training {draft.task}{at} with TensorFlow, to compare")
     manifest = Manifest(
         task=draft.task,
         version=draft.version,
@@ -93,15 +104,12 @@ def _program(draft: Draft, held: tuple[Variable, ...], rate: float = 1.0, cuts: 
         operators=flatbuffer.operators(tflite),
         flops=_flops(functions) // draft.batch,
         made_with=f"folkmoot {folkmoot.__version__}, tensorflow {tf.__version__}, keras {keras.__version__}",
-        reference={
-            "formula": reference.FORMULA,
-            "learning_rate": plan.learning_rate,
-            "losses": step.reference_losses(draft, held, plan.learning_rate),
-        },
+        reference={**step.reference_losses(draft, held, plan.learning_rate)},
         rate=rate,
         cuts=cuts or {},
     )
     program = Program(manifest=manifest, tflite=tflite)
+    tell(f"training {draft.task}{at} on the TFLite runtime")
     peak = math.ceil(_try(program, tensors.block(held))["peak_bytes"] / GRAIN) * GRAIN
     return msgspec.structs.replace(program, manifest=msgspec.structs.replace(manifest, peak_bytes=peak))
 

@@ -33,6 +33,11 @@ class Call:
     number: int  # of such operators before it in its function: tells random ones apart
     seed: tf.Tensor | None  # of the step, scalar int32; None outside training
 
+    @property
+    def training(self) -> bool:
+        """Whether there will be gradients."""
+        return self.seed is not None
+
 
 Gradient = TypeVar("Gradient", bound=Callable[..., object])
 StandIn = Callable[[Call], Sequence[tf.Tensor] | None]
@@ -88,6 +93,16 @@ def translated(
             yield
     finally:
         del graph._create_op_internal
+
+
+def late(value: tf.Tensor | float, dy: tf.Tensor) -> tf.Tensor:
+    """Gives `value`, but not before `dy` is there: a factor that is 1 depends on it.
+
+    A runtime with a delegate runs whatever it can as soon as it can. What a gradient makes of its operator's input would be made
+    in the forward pass, and take its memory until the gradient comes: 31 MB, where 17 do, for 16 examples of a DS-CNN.
+    """
+    first = tf.reshape(tf.slice(dy, [0] * len(dy.shape), [1] * len(dy.shape)), [])
+    return value * (1.0 + tf.minimum(tf.abs(first), 0.0))
 
 
 def _operation(outputs: Sequence[tf.Tensor]) -> tf.Operation:

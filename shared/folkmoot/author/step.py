@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from folkmoot.author import layers, losses, signatures, tensors
@@ -10,24 +11,50 @@ from folkmoot.author.draft import Draft
 from folkmoot.author.operator import translated
 from folkmoot.author.operators import random
 from folkmoot.author.tensors import Variable
+from folkmoot.errors import UserFault
 from folkmoot.serve import reference
+from folkmoot.serve.reference import Reference
+
+# TensorFlow has no gradient of a convolution in groups on a processor without oneDNN: they are convolved one by one.
+KINDS = (*random.KINDS, "Conv2D")
 
 Step = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 """(x, y, seed): moves the model, and gives the mean loss before it."""
 
 
-def reference_losses(draft: Draft, held: tuple[Variable, ...], rate: float) -> list[float]:
-    """Gives the losses of the reference's ten steps with TensorFlow's gradients, and leaves the weights as they were."""
+def reference_losses(draft: Draft, held: tuple[Variable, ...], rate: float) -> Reference:
+    """Gives what a manifest records of the reference's ten steps, and leaves the weights as they were."""
     weights = tensors.block(held)
     x, y = (tf.constant(part) for part in reference.batch(draft.contract, draft.batch))
-    step = own(draft, rate)
-    found = [float(step(x, y, tf.constant(number, tf.int32))) for number in range(reference.STEPS)]
+    step, optimizer = own(draft, rate)
+    memory = [variable.numpy() for variable in optimizer.variables]
+
+    def losses(block: bytes) -> list[float]:
+        tensors.restore(held, block)
+        for variable, value in zip(optimizer.variables, memory, strict=True):
+            variable.assign(value)
+        return [float(step(x, y, tf.constant(number, tf.int32))) for number in range(reference.STEPS)]
+
+    try:
+        found, beside = losses(weights), losses(_nudged(weights))
+    except tf.errors.OpError as error:
+        raise UserFault(f"TensorFlow itself cannot train {draft.task} here: {error.message.splitlines()[0]}") from None
     tensors.restore(held, weights)
-    return [round(loss, 6) for loss in found]
+    return Reference(
+        formula=reference.FORMULA,
+        learning_rate=rate,
+        losses=[round(loss, 6) for loss in found],
+        spread=[round(abs(a - b), 8) for a, b in zip(found, beside, strict=True)],
+    )
 
 
-def own(draft: Draft, rate: float) -> Step:
-    """Gives TensorFlow's step: Keras's forward pass and optimiser, TensorFlow's gradients.
+def _nudged(weights: bytes) -> bytes:
+    """Gives weights whose last bit is another one."""
+    return (np.frombuffer(weights, "<u4") ^ 1).tobytes()
+
+
+def own(draft: Draft, rate: float) -> tuple[Step, keras.optimizers.Optimizer]:
+    """Gives TensorFlow's step: Keras's forward pass and optimiser, TensorFlow's gradients; and the optimiser, for its memory.
 
     Random numbers alone are the program's, for without them there is nothing to compare.
     """
@@ -38,7 +65,7 @@ def own(draft: Draft, rate: float) -> Step:
     optimizer.build(trained)
 
     def step(x: tf.Tensor, y: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        with translated(seed=seed, kinds=random.KINDS):
+        with translated(seed=seed, kinds=KINDS):
             each = loss(y, draft.model(x, training=True))
         value = signatures.objective(draft, each, tf.ones([draft.batch]))
         gradients = tf.gradients(value, [variable.value for variable in trained])
@@ -53,4 +80,4 @@ def own(draft: Draft, rate: float) -> Step:
     )
     with layers.traceable(draft.model, whole=False):  # random numbers in a loop could not be the program's
         traced: Step = signatures.concrete(step, *specs)
-    return traced
+    return traced, optimizer

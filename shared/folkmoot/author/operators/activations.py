@@ -10,32 +10,32 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from folkmoot.author.operator import Call, gradient_of, stand_in
+from folkmoot.author.operator import Call, gradient_of, late, stand_in
 
 # Times the smallest normal float32, this is still above 1.
 STEEP = 3e38
 
 
-def step(x: tf.Tensor) -> tf.Tensor:
-    """Gives -1, 0 or 1: the sign. One multiplication in TFLite, which bounds its result as it goes."""
-    return tf.maximum(-1.0, tf.minimum(x * STEEP, 1.0))
+def step(x: tf.Tensor, dy: tf.Tensor | None = None) -> tf.Tensor:
+    """Gives -1, 0 or 1: the sign. One multiplication in TFLite, which bounds its result as it goes; not before `dy` is there."""
+    return tf.maximum(-1.0, tf.minimum(x * (STEEP if dy is None else late(STEEP, dy)), 1.0))
 
 
 @gradient_of("Relu")
 def _relu(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
-    return dy * step(op.outputs[0])  # which is nowhere negative
+    return dy * step(op.outputs[0], dy)  # which is nowhere negative
 
 
 @gradient_of("Relu6")
 def _relu6(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
     y = op.outputs[0]
-    return dy * (step(y) * step(6.0 - y))
+    return dy * step(y, dy) * step(late(6.0, dy) - y)
 
 
 @gradient_of("LeakyRelu")
 def _leaky_relu(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
     alpha = op.get_attr("alpha")
-    above = tf.nn.relu(step(op.inputs[0]))
+    above = tf.nn.relu(step(op.inputs[0], dy))
     return dy * (alpha + (1.0 - alpha) * above)
 
 
@@ -79,13 +79,14 @@ def _softplus(call: Call) -> list[tf.Tensor]:
 @gradient_of("Tanh")
 def _tanh(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
     y = op.outputs[0]
-    return dy * (1.0 - y * y)
+    return dy - dy * y * y
 
 
 @gradient_of("Sigmoid")
 def _sigmoid(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
     y = op.outputs[0]
-    return dy * (y * (1.0 - y))
+    part = dy * y
+    return part - part * y
 
 
 @gradient_of("Softmax")
@@ -97,7 +98,7 @@ def _softmax(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
 @gradient_of("Rsqrt")
 def _rsqrt(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
     y = op.outputs[0]
-    return -0.5 * dy * (y * y * y)
+    return -0.5 * dy * y * y * y
 
 
 @gradient_of("Sqrt")
@@ -108,12 +109,12 @@ def _sqrt(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
 @gradient_of("Reciprocal")
 def _reciprocal(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
     y = op.outputs[0]
-    return -dy * (y * y)
+    return -dy * y * y
 
 
 @gradient_of("Abs")
 def _abs(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
-    return dy * step(op.inputs[0])
+    return dy * step(op.inputs[0], dy)
 
 
 @gradient_of("Maximum")
@@ -128,8 +129,8 @@ def _minimum(op: tf.Operation, dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _larger(op: tf.Operation, dy: tf.Tensor, ahead: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Gives the gradients of the first input where `ahead` is not negative, else of the second: TensorFlow's way with ties."""
-    second = tf.nn.relu(step(-ahead))
-    return _summed(dy * (1.0 - second), op.inputs[0]), _summed(dy * second, op.inputs[1])
+    second = dy * tf.nn.relu(step(-ahead, dy))
+    return _summed(dy - second, op.inputs[0]), _summed(second, op.inputs[1])
 
 
 def _summed(gradient: tf.Tensor, like: tf.Tensor) -> tf.Tensor:

@@ -10,13 +10,16 @@ from typing import Any
 import tensorflow as tf
 
 from folkmoot.author import windows
-from folkmoot.author.operator import Call, gradient_of, stand_in
+from folkmoot.author.operator import Call, gradient_of, late, stand_in
 from folkmoot.author.windows import Window
 
 
 @stand_in("Conv2D")
 def _conv2d(call: Call) -> list[tf.Tensor] | None:
-    """Products of matrices where a kernel is 1 x 1 or has one channel; groups one by one."""
+    """Products of matrices where a kernel is 1 x 1 or has one channel; groups one by one.
+
+    Of one channel only in training, where the gradient needs the patches too: they take k_h * k_w times the memory of the input.
+    """
     x, w = call.inputs
     if call.attributes["data_format"].s != b"NHWC":
         return None
@@ -29,7 +32,7 @@ def _conv2d(call: Call) -> list[tf.Tensor] | None:
     if size == (1, 1) and strides == [1, 1, 1, 1]:
         flat = tf.matmul(tf.reshape(x, [-1, channels]), tf.reshape(w, [channels, filters]))
         return [tf.reshape(flat, [*x.shape[:3], filters])]
-    if channels == 1 and call.attributes["padding"].s in (b"SAME", b"VALID"):
+    if call.training and channels == 1 and call.attributes["padding"].s in (b"SAME", b"VALID"):
         laid = _laid(call, size)
         flat = tf.matmul(tf.transpose(tf.reshape(w, [-1, filters])), windows.patches(x, laid))
         return [tf.reshape(tf.transpose(flat), [x.shape[0], *laid.out, filters])]
@@ -87,4 +90,4 @@ def _by_kernel(x: tf.Tensor, dy: tf.Tensor, laid: Window) -> tf.Tensor:
     """Gives dL/dw: what every window sees, times what is wanted of it. [k_h, k_w, C of x, C of dy]."""
     channels, filters = x.shape[3], dy.shape[3]
     wanted = tf.transpose(tf.reshape(dy, [-1, filters]))
-    return tf.reshape(tf.matmul(windows.patches(x, laid), wanted, transpose_b=True), [*laid.kernel, channels, filters])
+    return tf.reshape(tf.matmul(windows.patches(late(x, dy), laid), wanted, transpose_b=True), [*laid.kernel, channels, filters])

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from folkmoot.author import windows
-from folkmoot.author.operator import gradient_of
+from folkmoot.author.operator import gradient_of, late
 from folkmoot.author.windows import Window
 
 
@@ -32,6 +32,6 @@ def _by_input(dy: tf.Tensor, w: tf.Tensor, laid: Window) -> tf.Tensor:
 
 def _by_kernel(x: tf.Tensor, dy: tf.Tensor, laid: Window) -> tf.Tensor:
     """Gives dL/dw for a multiplier of 1: [k_h, k_w, C, 1]."""
-    seen = windows.pad(x, laid)
+    seen = windows.pad(late(x, dy), laid)
     taps = [tf.reduce_sum(windows.tap(seen, laid, i, j) * dy, [0, 1, 2]) for i, j in laid.taps()]
     return tf.reshape(tf.stack(taps), [*laid.kernel, x.shape[3], 1])

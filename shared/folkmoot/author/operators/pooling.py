@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from folkmoot.author import windows
-from folkmoot.author.operator import gradient_of
+from folkmoot.author.operator import gradient_of, late
 from folkmoot.author.operators.activations import step
 from folkmoot.author.windows import Window
 
@@ -14,7 +14,7 @@ def _max_pool(op: tf.Operation, dy: tf.Tensor) -> tf.Tensor:
     """Where several elements of a window are its maximum, the first one has the gradient, as in TensorFlow."""
     x, y = op.inputs[0], op.outputs[0]
     laid = _laid(op)
-    seen = windows.pad(x, laid, np.finfo(np.float32).min)
+    seen = windows.pad(late(x, dy), laid, np.finfo(np.float32).min)
     left, parts = dy, {}  # what no tap has taken yet
     *others, last = laid.taps()
     for i, j in others:
