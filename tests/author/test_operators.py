@@ -170,8 +170,14 @@ def test_convolutions_with_holes_in_the_kernel(channels: int, padding: str, dila
     assert apart(lambda x, w: tf.nn.conv2d(x, w, 1, padding, dilations=dilation), *shapes, theirs=by_batches) <= CLOSE
 
 
+@pytest.mark.parametrize("turned", [(a, b) for a in (False, True) for b in (False, True)])
+def test_products_of_matrices(turned: tuple[bool, bool]) -> None:
+    shapes = [(5, 3) if turned[0] else (3, 5), (4, 5) if turned[1] else (5, 4)]
+    assert apart(lambda x, w: tf.matmul(x, w, *turned), *shapes) <= CLOSE
+
+
 def test_everything_that_is_written_is_tested() -> None:
-    tested = {kind(name) for name in [*ONE, *REDUCED, *TAKEN, *WINDOWS]}
+    tested = {kind(name) for name in [*ONE, *REDUCED, *TAKEN, *WINDOWS]} | {"MatMul"}
     assert GRADIENTS.keys() | (STAND_INS.keys() - set(random.KINDS)) == tested
 
 

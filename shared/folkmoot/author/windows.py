@@ -77,6 +77,10 @@ def pad(x: tf.Tensor, lay: Window, value: float = 0.0) -> tf.Tensor:
 
 def tap(padded: tf.Tensor, lay: Window, i: int, j: int) -> tf.Tensor:
     """Gives what tap (i, j) of every window sees of a padded input: [B, *out, C]."""
+    if lay.apart:  # without strides, which XNNPACK does not slice by
+        (kh, kw), (oh, ow), (batch, channels) = lay.kernel, lay.out, (padded.shape[0], padded.shape[3])
+        rows = tf.reshape(padded[:, : oh * kh, : ow * kw], [batch, oh, kh, ow, kw * channels])
+        return tf.reshape(rows[:, :, i : i + 1, :, j * channels : (j + 1) * channels], [batch, oh, ow, channels])
     (sh, sw), (oh, ow), (i, j) = lay.stride, lay.out, (i * lay.dilation[0], j * lay.dilation[1])
     return padded[:, i : i + (oh - 1) * sh + 1 : sh, j : j + (ow - 1) * sw + 1 : sw, :]
 

@@ -34,7 +34,7 @@ def _conv2d(call: Call) -> list[tf.Tensor] | None:
         return [tf.reshape(flat, [*x.shape[:3], filters])]
     if call.training and channels == 1 and call.attributes["padding"].s in (b"SAME", b"VALID"):
         laid = _laid(call, size)
-        flat = tf.matmul(tf.transpose(tf.reshape(w, [-1, filters])), windows.patches(x, laid))
+        flat = tf.matmul(tf.reshape(w, [-1, filters]), windows.patches(x, laid), transpose_a=True)
         return [tf.reshape(tf.transpose(flat), [x.shape[0], *laid.out, filters])]
     return None
 
@@ -89,5 +89,5 @@ def _by_input(dy: tf.Tensor, w: tf.Tensor, shape: tf.TensorShape, op: tf.Operati
 def _by_kernel(x: tf.Tensor, dy: tf.Tensor, laid: Window) -> tf.Tensor:
     """Gives dL/dw: what every window sees, times what is wanted of it. [k_h, k_w, C of x, C of dy]."""
     channels, filters = x.shape[3], dy.shape[3]
-    wanted = tf.transpose(tf.reshape(dy, [-1, filters]))
-    return tf.reshape(tf.matmul(windows.patches(late(x, dy), laid), wanted, transpose_b=True), [*laid.kernel, channels, filters])
+    wanted = tf.reshape(dy, [-1, filters])
+    return tf.reshape(tf.matmul(windows.patches(late(x, dy), laid), wanted), [*laid.kernel, channels, filters])
