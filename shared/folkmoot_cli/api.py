@@ -81,8 +81,9 @@ class Cloud:
                     await source.response.aread()
                     _refuse(source.response)
                 async for event in source.aiter_sse():
-                    found: Json = event.json()
-                    yield found
+                    if event.data:  # httpx-sse gives an event without any for the comment that keeps the connection alive
+                        found: Json = event.json()
+                        yield found
         except (httpx.TransportError, SSEError) as error:
             raise self._unreachable(error) from None
         raise Unreachable(f"{self._http.base_url.host} has ended the stream of events")

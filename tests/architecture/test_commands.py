@@ -64,6 +64,8 @@ def test_a_command_in_a_document_is_one_that_there_is(document: str, line: str) 
         case "pip":
             assert words[0] == "install"
             assert Requirement(words[1]).name == "folkmoot"
+        case "python":
+            assert (ROOT / words[0]).is_file()
         case _:
             assert program in FOREIGN
 
@@ -86,7 +88,7 @@ def test_every_figure_names_a_benchmark_that_there_is() -> None:
 
 
 def test_a_variable_in_a_document_is_a_setting() -> None:
-    known = {"FOLKMOOT_TOKEN_FILE", "FOLKMOOT_TOKEN", "FOLKMOOT_URL", "FOLKMOOT_DEBUG"} | VARIABLES
+    known = {"FOLKMOOT_TOKEN_FILE", "FOLKMOOT_TOKEN", "FOLKMOOT_URL", "FOLKMOOT_DEBUG", "FOLKMOOT_TEST_DATA"} | VARIABLES
     for document in DOCUMENTS:
         named = set(re.findall(r"FOLKMOOT_[A-Z_]*[A-Z]\b", document.read_text()))
         unknown = {name for name in named if name not in known and name.removesuffix("_FILE") not in known}

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from folkmoot import config
+from folkmoot_device import fleet
 from tests.architecture.conftest import ROOT
 
 TIERS = ("cloud", "gateway", "device")
@@ -57,3 +58,9 @@ def test_every_documented_key_can_be_set_by_a_variable(tier: str) -> None:
     kind = importlib.import_module(f"folkmoot_{tier}.settings").Settings
     settable = {".".join(place) for place in config.variables(kind, "X").values()}
     assert {key for key in documented(tier) if key not in settable} == set()
+
+
+def test_the_readme_of_the_device_tells_every_variable_of_the_simulator_but_those_of_its_broker() -> None:
+    told = set(re.findall(r"\bFOLKMOOT_FLEET_[A-Z_]*[A-Z]\b", (ROOT / "device" / "README.md").read_text()))
+    known = config.variables(fleet.Settings, fleet.PREFIX)
+    assert {name for name, place in known.items() if place[0] != "home"} <= told

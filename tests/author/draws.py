@@ -17,7 +17,7 @@ def uniform(
     draws = []
     for _ in range(2):
         factor, term = (_keys(seed, rows, rng) for _ in range(2))
-        mixed = (factor * rng.integers(1, SMALL, (1, columns)) + term) % SMALL
+        mixed = (factor * _columns(columns, rng) + term) % SMALL
         draws.append(mixed**3 % SMALL)
     high, low = (draws[0] + draws[1]) % SMALL, draws[1]
     share = np.float32(1 / SMALL)
@@ -28,6 +28,12 @@ def normal(shape: tuple[int, ...], seed: int, number: int) -> NDArray[np.float32
     """Gives numbers around 0 with deviation 1."""
     one, other = (uniform(shape, seed, number, kind=NORMAL, part=(part,)).astype(np.float64) for part in range(2))
     return (np.sqrt(-2 * np.log(1 - one)) * np.cos(2 * np.pi * other)).astype(np.float32)
+
+
+def _columns(count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    wide = int(np.ceil(np.sqrt(count)))
+    along, across, term = (rng.integers(0, SMALL, shape) for shape in ((wide, 1), (1, wide), (1, wide)))
+    return ((along * across + term) % SMALL).reshape(1, -1)[:, :count]
 
 
 def _keys(seed: int, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -14,7 +14,11 @@ from folkmoot.serve.program import Learner, runtime
 from folkmoot.wire import bundle
 from folkmoot.wire.bundle import Bundle, Program
 
-SOURCES = {"digits-mlp": "folkmoot.author.models.digits:mlp", "digits-cnn": "folkmoot.author.models.digits:cnn"}
+SOURCES = {
+    "digits-mlp": "folkmoot.author.models.digits:mlp",
+    "digits-cnn": "folkmoot.author.models.digits:cnn",
+    "har": "folkmoot.author.models.har:har",
+}
 
 Bundles = dict[str, tuple[Bundle, Program]]
 

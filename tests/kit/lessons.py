@@ -14,6 +14,7 @@ from folkmoot.wire import bundle
 from folkmoot.wire.bundle import Bundle, Program
 
 CONTRACT = "digits-8x8"
+DIGITS = ("digits-cnn", "digits-mlp")  # the packaged tasks that learn from such examples
 LONG = 100_000  # steps that outlast any test
 
 Digits = tuple[NDArray[np.float32], NDArray[np.int32]]

@@ -25,7 +25,7 @@ def program(functions: Functions, holder: Holder, model: keras.Model) -> bytes:
     def variables(converter: tf.lite.TFLiteConverter) -> None:
         converter.experimental_enable_resource_variables = True
 
-    return flatbuffer.without_initial_values(convert(functions, model, holder, variables))
+    return flatbuffer.lean(convert(functions, model, holder, variables))
 
 
 def convert(functions: Functions, model: keras.Model, holder: tf.Module | None = None, change: Change | None = None) -> bytes:

@@ -20,17 +20,20 @@ def operators(tflite: bytes) -> tuple[str, ...]:
     return tuple(sorted({_operator(code) for code in _read(tflite).operatorCodes}))
 
 
-def without_initial_values(tflite: bytes) -> bytes:
-    """Gives the model without the subgraph that sets its variables, which every signature would call once.
+def lean(tflite: bytes) -> bytes:
+    """Gives the model without the subgraph that sets its variables, which every signature would call once, and without names.
 
     The converter writes the values of all variables into it. Here they are always set from a block of weights. Without it a
-    program is half the size, and has the same bytes whatever the weights were.
+    program is half the size, and has the same bytes whatever the weights were. Names of tensors, a fifth of what is left, tell
+    the layers of the model to whoever reads the file; interpreters go by the names in signatures.
     """
     model = _read(tflite)
     setters = set()
     for graph in model.subgraphs:
         setters |= {op.builtinOptions.initSubgraphIndex for op in graph.operators if op.builtinOptionsType == _CALL_ONCE}
         graph.operators = [op for op in graph.operators if op.builtinOptionsType != _CALL_ONCE]
+        for tensor in graph.tensors:
+            tensor.name = None
     for index in setters:  # others are named by their number: an empty one holds the place
         model.subgraphs[index].operators = []
         model.subgraphs[index].tensors = []

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from folkmoot.author import layers, linter, losses
@@ -187,8 +188,11 @@ def _reset(holder: Holder) -> Callable[..., Results]:
     """Gives what makes the optimiser forget all steps so far."""
 
     def reset() -> Results:
+        # 0, whatever the weight is. Constants would stand in the program in full, as large as the weights.
+        some = tf.reshape(holder.anchors[0].read_value(), [-1])[0]
+        zero = tf.cast(some > np.inf, tf.float32)
         for variable in holder.memory:
-            variable.assign(tf.zeros_like(variable))
+            variable.assign(tf.fill(variable.shape, zero))
         return {"count": tf.constant(len(holder.memory))}
 
     return reset

@@ -76,7 +76,7 @@ def test_a_step_is_the_one_that_is_written_in_the_textbook() -> None:
         assert np.abs(after[name] - expected).max() <= 1e-5 * np.abs(expected - before[name]).max() + 1e-7
 
 
-@pytest.mark.parametrize("task", tasks.names())
+@pytest.mark.parametrize("task", lessons.DIGITS)
 def test_padding_does_not_change_the_step_whatever_is_in_it(task: str) -> None:
     learner, weights = loaded(task)
     batch = learner.manifest.batch
@@ -117,7 +117,7 @@ def test_a_batch_that_weighs_nothing_moves_nothing() -> None:
     assert (losses == 0).all()
 
 
-@pytest.mark.parametrize("task", tasks.names())
+@pytest.mark.parametrize("task", lessons.DIGITS)
 def test_the_proximal_term_pulls_towards_the_weights_that_were_set(task: str) -> None:
     learner, weights = loaded(task)
     x, y = lessons.digits(8)
@@ -133,7 +133,7 @@ def test_the_proximal_term_pulls_towards_the_weights_that_were_set(task: str) ->
         assert np.abs(found - expected).max() <= 1e-6
 
 
-@pytest.mark.parametrize("task", tasks.names())
+@pytest.mark.parametrize("task", lessons.DIGITS)
 def test_training_and_evaluation_see_the_same_losses(task: str) -> None:
     learner, _ = loaded(task)
     x, y = lessons.digits(6)

@@ -30,10 +30,10 @@ def test_numbers_stand_for_labels_where_the_contract_has_no_classes() -> None:
     assert y.shape == (3, 2)
 
 
-def test_what_the_last_bit_of_a_weight_changes_is_no_difference() -> None:
+def test_what_the_last_bits_of_weights_change_is_no_difference() -> None:
     manifest = msgspec.structs.replace(
         lessons.packaged()[1].manifest, reference={"losses": [2.0, 1.0, 0.5], "spread": [0.0, 0.01, 0.001]}
     )
-    assert reference.worst([2.0, 1.05, 0.45], manifest) == 0  # the spread of a step holds for those after it
+    assert reference.worst([2.0, 1.04, 0.46], manifest) == 0  # the spread of a step holds for those after it
     assert reference.worst([2.001, 1.0, 0.5], manifest) == pytest.approx(0.0005)  # of a loss above 1, relative to it
-    assert reference.worst([2.0, 1.3], manifest) == pytest.approx(0.2)
+    assert reference.worst([2.0, 1.3], manifest) == pytest.approx(0.25)

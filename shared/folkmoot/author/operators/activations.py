@@ -17,7 +17,7 @@ STEEP = 3e38
 
 
 def step(x: tf.Tensor, dy: tf.Tensor | None = None) -> tf.Tensor:
-    """Gives -1, 0 or 1: the sign. One multiplication in TFLite, which bounds its result as it goes; not before `dy` is there."""
+    """Gives -1, 0 or 1: the sign, not before `dy` is there. One multiplication in TFLite, with its result bounded."""
     return tf.maximum(-1.0, tf.minimum(x * (STEEP if dy is None else late(STEEP, dy)), 1.0))
 
 

@@ -18,7 +18,7 @@ from folkmoot.author.windows import Window
 def _conv2d(call: Call) -> list[tf.Tensor] | None:
     """Products of matrices where a kernel is 1 x 1 or has one channel; groups one by one.
 
-    Of one channel only in training, where the gradient needs the patches too: they take k_h * k_w times the memory of the input.
+    Of one channel only in training, where the gradient needs the patches too: they take k_h * k_w times the input's memory.
     """
     x, w = call.inputs
     if call.attributes["data_format"].s != b"NHWC":

@@ -7,9 +7,12 @@ below 2^23, which is exact, and in multiplications and roundings, which run vect
     v_k = (r_kb * c_kf + s_kb)^3      for k = 1, 2; example b, element f
     u   = (v_1 + v_2 + v_2 / p) / p   of [0, 1), in steps of 1 / p^2, v_1 + v_2 modulo p
 
-`c` are constants of the operator, 1 to p - 1. `r` and `s` follow from the seed by ten rounds x := (x + key + constant)^3 modulo
-46,337, the cipher MiMC (Albrecht et al., 2016) with a prime whose squares fit int32: it is used to mix, not to hide anything.
+`c` are constants of the operator, made of few (f = i * w + j: c = a_i * b_j + d_j), so that they take little of the program. `r`
+and `s` follow from the seed by ten rounds x := (x + key + constant)^3 modulo 46,337, the cipher MiMC (Albrecht et al., 2016) with
+a prime whose squares fit int32: it is used to mix, not to hide anything.
 """
+
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -52,7 +55,7 @@ def uniform(shape: tuple[int, ...], seed: tf.Tensor, stream: tuple[int, ...]) ->
     draws = []
     for _ in range(2):
         factor, term = (_keys(seed, _constants(rng, (rows, 1), LARGE), rng) for _ in range(2))
-        mixed = _modulo(factor * rng.integers(1, SMALL, (1, columns)).astype(np.float32) + term)
+        mixed = _modulo(factor * _columns(columns, rng) + term)
         draws.append(_modulo(_modulo(mixed * mixed) * mixed))
     high, low = _modulo(draws[0] + draws[1]), draws[1] * np.float32(1 / SMALL)
     return tf.reshape((high + low) * np.float32(1 / SMALL), shape)
@@ -66,6 +69,13 @@ def _keys(seed: tf.Tensor, start: Ints, rng: np.random.Generator) -> tf.Tensor:
         x = tf.math.floormod(x + keys[number % 2] + int(rng.integers(LARGE)), LARGE)
         x = tf.math.floormod(tf.math.floormod(x * x, LARGE) * x, LARGE)
     return tf.cast(tf.math.floormod(x, SMALL), tf.float32)
+
+
+def _columns(count: int, rng: np.random.Generator) -> tf.Tensor:
+    """Gives a whole number below SMALL for each element of a row, float32 [1, count]."""
+    wide = math.isqrt(count - 1) + 1
+    along, across, term = (_constants(rng, shape, SMALL).astype(np.float32) for shape in ((wide, 1), (1, wide), (1, wide)))
+    return tf.reshape(_modulo(tf.constant(along) * across + term), [1, wide * wide])[:, :count]
 
 
 def _modulo(x: tf.Tensor) -> tf.Tensor:
