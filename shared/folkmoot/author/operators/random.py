@@ -7,9 +7,9 @@ below 2^23, which is exact, and in multiplications and roundings, which run vect
     v_k = (r_kb * c_kf + s_kb)^3      for k = 1, 2; example b, element f
     u   = (v_1 + v_2 + v_2 / p) / p   of [0, 1), in steps of 1 / p^2, v_1 + v_2 modulo p
 
-`c` are constants of the operator, made of few (f = i * w + j: c = a_i * b_j + d_j), so that they take little of the program. `r`
-and `s` follow from the seed by ten rounds x := (x + key + constant)^3 modulo 46,337, the cipher MiMC (Albrecht et al., 2016) with
-a prime whose squares fit int32: it is used to mix, not to hide anything.
+`c` are constants of the operator, made of few (f = i * w + j: c = a_i * b_j + d_j), so that they take little of the program.
+`r` and `s` follow from the seed by ten rounds x := (x + key + constant)^3 modulo 46,337, the cipher MiMC (Albrecht et al.,
+2016) with a prime whose squares fit int32: it is used to mix, not to hide anything.
 """
 
 import math
