@@ -52,7 +52,8 @@ format: setup ## put the sources into house style
 
 bench: setup ## measure what docs/measurements.md states; ARGS='round fold' for some of it
 	@.ci/services
-	@for each in $${ARGS:-$$(ls benchmarks | sed -n 's/^\([a-z]*\)\.py$$/\1/p')}; do \
+	@.ci/venv author
+	@for each in $${ARGS:-$$(grep -o 'benchmarks\.[a-z]*' docs/measurements.md | sed 's/.*\.//' | sort -u)}; do \
 	    echo "== benchmarks.$$each"; .venv/bin/python -m benchmarks.$$each || exit 1; \
 	done
 

@@ -30,7 +30,7 @@ GRACE = 5.0  # seconds from asking a process to stop to killing it; it looks up 
 LAST_WORDS = 2_000  # bytes of a process's standard error that are kept, to say why it died
 
 # One thread works. For a second one, glibc would set up another arena; OpenBLAS reserves buffers for every core that it sees.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Trainer:
         limits = self._limits
         command = (sys.executable, "-m", "folkmoot.serve.child", str(limits.threads))
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env={**os.environ, **_ENVIRONMENT}
+            *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env={**os.environ, **ENVIRONMENT}
         )
         with suppress(ProcessLookupError):  # it may have ended already; whoever waits for its answer hears so
             nice = min(19, os.getpriority(os.PRIO_PROCESS, 0) + limits.nice)
