@@ -18,8 +18,8 @@ OBJECTS = Contract(
 )
 
 # Of each stage of residual blocks: expansion, channels, blocks, stride of the first. Those of Sandler et al., 2018, table 2,
-# without the last three (96, 160, 320 channels), which have most of the parameters, and with fewer blocks. With them, and with a
-# batch of 6, a process that trains it stays below 64 MB.
+# without the last three (96, 160, 320 channels), which have most of the parameters, and with fewer blocks: with a batch of 6, a
+# process that trains it stays below 64 MB.
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 2), (6, 64, 1, 1))
 LAST = 128  # channels before the mean, 1,280 there
 
