@@ -27,16 +27,6 @@ def cross_entropy(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_sum(tf.one_hot(y, logits.shape[-1]) * tf.nn.log_softmax(logits), axis=-1)
 
 
-def squared_error(y: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
-    """Gives the mean of (y - output)^2 over the elements of each example. Both [B, ...] float32; [B]."""
-    return _flat((y - tf.reshape(output, y.shape)) ** 2)
-
-
-def absolute_error(y: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
-    """Gives the mean of |y - output| over the elements of each example. Both [B, ...] float32; [B]."""
-    return _flat(tf.abs(y - tf.reshape(output, y.shape)))
-
-
 def top_class(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Gives 1.0 where the largest logit is that of the label, else 0.0. Shapes as for `cross_entropy`."""
     return tf.cast(tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), y), tf.float32)
