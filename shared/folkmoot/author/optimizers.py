@@ -1,7 +1,8 @@
 """What a step does with its gradients, said in builtins, so that it runs inside the program.
 
 The algorithms are those of Keras's optimisers of the same names, whose settings they take. What they remember are variables of
-the program, one slot for each trained tensor; `reset` sets them to zero.
+the program, one slot for each trained tensor; `reset` sets them to zero. The gradient of an embedding is whole here. Keras 3.15
+on TensorFlow gives its Adam the rows one by one, and squares each of a row that a batch has twice, instead of their sum.
 """
 
 from collections.abc import Callable
