@@ -1,6 +1,6 @@
 """What devices hear: spoken keywords, and machines that sound as they should. Both are those of MLPerf Tiny.
 
-Banbury et al., "MLPerf Tiny Benchmark", NeurIPS 2021, section 4.1; files named below are of benchmark/training in
+Banbury et al., "MLPerf Tiny Benchmark", NeurIPS 2021; files named below are of benchmark/training in
 github.com/mlcommons/tiny.
 """
 
@@ -29,9 +29,9 @@ DECAY = 1e-4  # keyword_spotting/keras_model.py, `weight_decay`
 def keywords() -> Draft:
     """Gives MLPerf Tiny's DS-CNN for 12 keywords: 24,908 parameters with the statistics of its batch normalisations.
 
-    keyword_spotting/keras_model.py; Zhang, Suda, Lai, Chandra, "Hello Edge: keyword spotting on microcontrollers", 2017,
-    section 4. The penalty is on whole convolutions alone: that code asks for it on depthwise ones too, by the name of an
-    argument that the Keras of its time took and left unused.
+    keyword_spotting/keras_model.py; Zhang, Suda, Lai, Chandra, "Hello Edge: keyword spotting on microcontrollers", 2017.
+    The penalty is on whole convolutions alone: that code asks for it on depthwise ones too, by the name of an argument that the
+    Keras of its time took and left unused.
     """
     given = keras.Input(SPEECH.x_shape)
     x = _normalised(given, _convolution((10, 4), "first", strides=2))
@@ -59,7 +59,7 @@ def keywords() -> Draft:
 def machines() -> Draft:
     """Gives MLPerf Tiny's autoencoder of machine sounds: 269,992 parameters with the statistics of its batch normalisations.
 
-    anomaly_detection/keras_model.py, which is the baseline of DCASE 2020, task 2 (Koizumi et al., 2020, section 4): a sound is
+    anomaly_detection/keras_model.py, which is the baseline of DCASE 2020, task 2 (Koizumi et al., 2020): a sound is
     unusual where it is far from what the model makes of it.
     """
     given = x = keras.Input(MACHINES.x_shape)

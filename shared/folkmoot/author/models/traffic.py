@@ -21,7 +21,7 @@ def packets() -> Draft:
     """Gives DIoT's language model of packets, with one layer of 64 units: 25,024 parameters.
 
     Nguyen, Marchal, Miettinen, Fereidooni, Asokan, Sadeghi, "DIoT: a federated self-learning anomaly detection system for
-    IoT", ICDCS 2019, section V: a packet is a symbol of its device's type, and is unusual where the 20 before it leave it too
+    IoT", ICDCS 2019: a packet is a symbol of its device's type, and is unusual where the 20 before it leave it too
     small a share. An example is 20 symbols and the one that came next. GRU: Cho et al., 2014.
     """
     layers = keras.layers
