@@ -98,6 +98,13 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert not (tmp_path / "bundle.fmb").exists()
 
 
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "nowhere" / "bundle.fmb"
+    assert main("tests.author.drafts:quantised", str(output), "0") == 2
+    said = capsys.readouterr().err
+    assert said == f"folkmoot: {output} cannot be written (No such file or directory): give another --output\n"
+
+
 def test_the_command_ends_as_its_compilation_does(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert command.author("nowhere:mlp", tmp_path / "bundle.fmb") == 2
     assert "folkmoot: there is no nowhere:mlp" in capfd.readouterr().err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from absl import logging
 from rich.console import Console
 
 from folkmoot.author import compiler
@@ -17,15 +18,20 @@ from folkmoot.wire import bundle
 
 def main(source: str, output: str, seed: str) -> int:
     """Compiles; gives the exit code: 2 with one sentence on standard error for a person's mistake."""
-    tf.get_logger().setLevel("ERROR")  # its warnings are about TensorFlow's own insides
-    # A copy of standard error: the one that others write to is silenced while they work (folkmoot.author.quiet).
-    screen = Console(file=os.fdopen(os.dup(2), "w"))
+    tf.get_logger().setLevel("ERROR")  # its warnings, and absl's, are about TensorFlow's own insides
+    logging.set_verbosity(logging.ERROR)
     try:
-        with screen.status(f"loading {source}") as status:
+        # A copy of standard error: the one that others write to is silenced while they work (folkmoot.author.quiet).
+        with os.fdopen(os.dup(2), "w") as screen, Console(file=screen).status(f"loading {source}") as status:
             built = compiler.build(_draft(source, int(seed)), status.update)
-        Path(output).write_bytes(built)
-    except (UserFault, OSError) as error:
-        print(f"folkmoot: {error}", file=sys.stderr)
+        fresh = Path(f"{output}.new")
+        fresh.write_bytes(built)
+        fresh.replace(output)  # whole, or as it was
+    except OSError as error:
+        print(f"folkmoot: {output} cannot be written ({error.strerror}): give another --output", file=sys.stderr)
+        return 2
+    except UserFault as fault:
+        print(f"folkmoot: {fault}", file=sys.stderr)
         return 2
     manifest = bundle.load(built)[1].manifest
     print(f"{output}: {manifest.task} {manifest.version}, {manifest.parameters:,} parameters, {len(built):,} bytes")
