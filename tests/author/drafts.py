@@ -102,7 +102,7 @@ def looping() -> Draft:
     return draft((3,), [Looping(name="loop")])
 
 
-class Sorting(layers.Layer):
+class Ringing(layers.Layer):
     """Has an operator of which the linter knows nothing: it has to be tried."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
@@ -110,9 +110,9 @@ class Sorting(layers.Layer):
         return tf.math.special.bessel_j0(x)
 
 
-def sorting() -> Draft:
+def ringing() -> Draft:
     """Has an operator that stands in no list."""
-    return draft((3,), [Sorting(name="bessel")])
+    return draft((3,), [Ringing(name="bessel")])
 
 
 def counting() -> Draft:
@@ -185,6 +185,11 @@ def unknown_loss() -> Draft:
 def unknown_metric() -> Draft:
     """Has a metric of which nobody has heard."""
     return draft((3,), [], metrics=("acuracy",))
+
+
+def wordy() -> Draft:
+    """Has a metric whose name does not fit where it has to travel."""
+    return draft((3,), [], metrics=("sparse_categorical_crossentropy",))
 
 
 def featureless() -> Draft:

@@ -3,6 +3,7 @@
 A person says it as Keras does: by a name, as one of Keras's objects, or as a function.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from inspect import isfunction
@@ -11,8 +12,7 @@ import keras
 import tensorflow as tf
 
 from folkmoot.errors import UserFault
-from folkmoot.ids import check
-from folkmoot.wire.bundle import Contract
+from folkmoot.wire.bundle import METRIC, Contract
 
 PerExample = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """(y as the contract has it, output of the model), both with the batch in front, to float32 with the batch in front."""
@@ -68,7 +68,10 @@ def metrics(given: Metrics, contract: Contract) -> dict[str, PerExample]:
     found: dict[str, PerExample] = {}
     for name, function in named.items():
         word = CORRECT if name in ("accuracy", "acc") else name
-        check(word.replace("_", "-"), "a metric's name")
+        if not re.match(METRIC, word):
+            raise UserFault(
+                f"a metric cannot be called {word!r}: give {{name: function}}, 1 to 23 of a-z, 0-9 and _, a letter first"
+            )
         found[word] = _each(function, contract)
     return found
 

@@ -89,7 +89,7 @@ def _value(spec: tf.TensorSpec) -> Value:
 
 
 def concrete(body: Callable[..., Results], *signature: tf.TensorSpec) -> Function:
-    """Gives a function traced for these inputs. What Keras raises about a model that does not fit comes out as a UserFault."""
+    """Gives a function traced for these inputs."""
     # Without AutoGraph: there is nothing in the bodies for it to rewrite, and faults come out as they were raised.
     return tf.function(body, input_signature=signature, autograph=False).get_concrete_function()
 

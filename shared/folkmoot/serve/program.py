@@ -113,9 +113,14 @@ class Learner:
         return losses[: len(x)]
 
     def evaluate(self, x: Array, y: Array, *, sample_weight: Floats | None = None) -> tuple[Floats, dict[str, float]]:
-        """Gives the loss of each example, [n] float32, 0 where the weight is 0, and the sum of each metric over the others."""
+        """Gives the loss of each example, [n] float32, 0 where the weight is 0, and the sum of each metric over the others.
+
+        Raises PeerFault("malformed") where the program does not give a metric of its manifest.
+        """
         found = self._call("evaluate", **self._batch(x, y, sample_weight))
-        sums = {name: float(found[name].sum()) for name in self.manifest.metrics if name in found and name != "loss"}
+        if missing := set(self.manifest.metrics) - found.keys():
+            raise PeerFault("malformed", f"program of {self.manifest.task}: it does not measure {', '.join(sorted(missing))}")
+        sums = {name: float(found[name].sum()) for name in self.manifest.metrics if name != "loss"}
         return found["loss"][: len(x)], sums
 
     def features(self, x: Array) -> Array:

@@ -20,6 +20,11 @@ LIMIT = 256 * 1024 * 1024  # bytes of a bundle: more does not fit the memory of 
 ENTRIES = 2_048
 
 
+# A metric NAME travels as eval_NAME_u20, which is a Word of 32 characters at most.
+METRIC = r"^[a-z][a-z0-9_]{0,22}\Z"
+Metric = Annotated[str, Meta(pattern=METRIC)]
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one example looks like. Devices whose examples meet `name` can train the task."""
 
@@ -70,7 +75,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     batch: Annotated[int, Meta(ge=1, le=4096)]  # fixed when compiled; the last batch is padded with sample_weight 0
     plan: Plan = Plan()
     optimizer: Optimizer = Optimizer()
-    metrics: tuple[str, ...] = ("loss", "correct")
+    metrics: Annotated[tuple[Metric, ...], Meta(max_length=32)] = ("loss", "correct")
     signatures: dict[str, Signature] = {}
     trained: tuple[str, ...] = ()  # tensors that the optimiser moves, in the order of the input `mask` of `train`
     parameters: int

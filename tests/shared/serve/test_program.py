@@ -152,6 +152,15 @@ def test_what_weighs_nothing_is_neither_lost_nor_right() -> None:
     assert losses[1] == 0 < losses[0]
 
 
+def test_a_program_that_does_not_measure_what_it_promises_is_refused() -> None:
+    found, program = lessons.packaged()
+    promised = msgspec.structs.replace(program.manifest, metrics=("loss", "correct", "mae"))
+    learner = Learner(msgspec.structs.replace(program, manifest=promised))
+    learner.set_weights(found.weights)
+    with pytest.raises(PeerFault, match="it does not measure mae"):
+        learner.evaluate(*lessons.digits(2))
+
+
 @pytest.mark.parametrize("count", [0, 9])
 def test_a_batch_of_another_size_is_our_own_fault(count: int) -> None:
     learner, _ = loaded("digits-mlp")

@@ -56,6 +56,14 @@ def test_a_bundle_that_cannot_be_is_malformed(change: dict[str, object]) -> None
         bundle.load(codec.dump(fields))
 
 
+@pytest.mark.parametrize("name", ["", "Loss", "a-b", "9", "x" * 24])
+def test_a_metric_that_could_not_travel_is_malformed(name: str) -> None:
+    fields = msgspec.to_builtins(Program(manifest=MANIFEST, tflite=b""), builtin_types=(bytes,))
+    fields["manifest"]["metrics"] = ["loss", name]
+    with pytest.raises(PeerFault, match="malformed"):
+        bundle.program(codec.dump(fields))
+
+
 def test_a_program_of_a_newer_minor_version_is_read() -> None:
     fields = msgspec.to_builtins(Program(manifest=MANIFEST, tflite=b""), builtin_types=(bytes,))
     fields["newer"] = fields["manifest"]["newer"] = 1
