@@ -118,7 +118,8 @@ class Lower:
         """Hands one event to a member; what it wants done goes into the batch."""
         before = item.state
         effects = item.handle(event, batch.now)
-        if item.state != before or isinstance(event, member.Asked):
+        # What is over is forgotten: a late repetition of its Ask must not bring its journal back.
+        if item.state != before or (isinstance(event, member.Asked) and item.state != "done"):
             batch.journal.append((PREFIX + item.id.hex(), event))
         self._perform(batch, item, effects)
 
@@ -201,11 +202,11 @@ class Lower:
                 for ask in list(self._waiting):
                     self._begin(batch, self.members[ask])
             case "lacking":
-                del self._fetches[block.blob]
-                for ask in list(self._waiting):
-                    item = self.members[ask]
-                    if block.blob in (item.ask.program, item.ask.weights):
-                        self.tell(batch, item, member.Failed("no_blob", "the upper end does not have it"))
+                # Of this Ask: an earlier one's late request is answered like that, too, when its round is over.
+                if envelope.ask in self._waiting:
+                    item = self.members[envelope.ask]
+                    self.tell(batch, item, member.Failed("no_blob", "the upper end does not have it"))
+                self._again(batch, due=batch.now)
             case "more" | "damaged":
                 self._pull(batch, fetch)
             case "wait":
