@@ -35,6 +35,7 @@ class Told:
 
     at: int  # ms of the world
     off: int  # ms that the cloud had been off by then, in all
+    lives: int  # of the cloud by then
     fact: Any
 
 
@@ -102,11 +103,11 @@ class CloudHost(Host):
 
     def told(self, facts: list[Any]) -> list[Told]:
         """Gives rows of facts that are being written."""
-        return [Told(self.place.now(), self.down_ms, fact) for fact in facts]
+        return [Told(self.place.now(), self.down_ms, self.lives, fact) for fact in facts]
 
     @property
-    def spans(self) -> list[tuple[int, int, Told, int]]:
-        """Each round that is over: number, when it was (last) opened, its end, and ms that the cloud was off."""
+    def spans(self) -> list[tuple[int, Told, Told]]:
+        """Each round that is over: its number, when it was (last) opened, and its end."""
         opened: dict[int, Told] = {}
         found = []
         for told in self.place.stores.rows:
@@ -114,7 +115,7 @@ class CloudHost(Host):
                 case RoundOpened(number=number):
                     opened[number] = told
                 case RoundClosed(number=number):
-                    found.append((number, opened[number].at, told, told.off - opened[number].off))
+                    found.append((number, opened[number], told))
                 case _:
                     pass
         return found

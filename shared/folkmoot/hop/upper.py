@@ -139,7 +139,7 @@ class Upper:
                 if self._coming.pop((name, seat.payload), None) is not None:
                     self._spool.drop(seat.payload)
                 self._damaged.pop((name, seat.payload), None)
-            batch.forgets.append(PREFIX + key)
+            batch.forget(PREFIX + key)
 
     def tick(self, batch: Batch) -> None:
         """Wakes the rounds whose time has come."""
@@ -192,7 +192,7 @@ class Upper:
     def _hello(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         assert isinstance(envelope.body, Hello)
         member = place.member
-        self.roster.hello(member, envelope.body, batch.now)
+        self.roster.hello(member, envelope.body, envelope.digest, batch.now)
         for key, open in list(self.rounds.items()):
             if member not in open.round.seats:
                 self._join(batch, key, member)

@@ -108,8 +108,8 @@ class Ledger:
         """Stores batches and facts, all or nothing."""
         rows, self.rows = self.rows, []
         commit = _Commit(
-            [(key, batch.now, codec.dump(event)) for batch in batches for key, event in batch.journal],
-            [(keep.owner, keep.payload, keep.content) for batch in batches for keep in batch.keeps],
+            [(key, batch.now, codec.dump(event)) for batch in batches for key, event in batch.rows],
+            [(keep.owner, keep.payload, keep.content) for batch in batches for keep in batch.payloads],
             [owner for batch in batches for owner in batch.forgets],
             dict(facts),
             rows,
@@ -123,14 +123,14 @@ class Ledger:
         self._disk.step()
 
     def _apply(self, commit: _Commit) -> None:
-        for key, now, event in commit.events:
-            self._events.setdefault(key, []).append((now, event))
-        for owner, payload, content in commit.keeps:
-            self._payloads[owner, payload] = content
         for owner in commit.forgets:
             self._events.pop(owner, None)
             for gone in [key for key in self._payloads if key[0] == owner]:
                 del self._payloads[gone]
+        for key, now, event in commit.events:
+            self._events.setdefault(key, []).append((now, event))
+        for owner, payload, content in commit.keeps:
+            self._payloads[owner, payload] = content
         self._facts.update(commit.facts)
 
     def histories(self) -> Iterator[tuple[str, list[tuple[int, Event]]]]:

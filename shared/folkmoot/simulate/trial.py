@@ -3,9 +3,10 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from folkmoot.simulate.laws import Broken, Witness
+from folkmoot.simulate.laws import judge
 from folkmoot.simulate.plan import Plan, draw
 from folkmoot.simulate.story import Line, Story
+from folkmoot.simulate.witness import Broken, Witness
 from folkmoot.simulate.world import Stuck, World
 
 SETTLING = 1_800_000  # ms after the run in which the last receipts come: three times the longest pause between two offers
@@ -54,5 +55,5 @@ def play(world: World, witness: Witness) -> None:
         raise Broken("a run comes to its end", str(stuck)) from None
     world.calm()
     with suppress(Stuck):  # the laws say what is not as it should be
-        world.run(witness.settled, SETTLING)
-    witness.judge()
+        world.run(lambda: witness.settled, SETTLING)
+    judge(witness)
