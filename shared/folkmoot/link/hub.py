@@ -239,6 +239,11 @@ class Circuit:
         self._hub = hub
         self._up = self._down = 0  # ms: when the last packet of each way arrives
 
+    @property
+    def sent(self) -> int:
+        """When everything that has left the client is at the broker, in ms."""
+        return self._up
+
     def up(self, action: Action) -> None:
         """Has `action` done when a packet that leaves the client now arrives at the broker."""
         self._up = self._carry(self._up, action)

@@ -43,11 +43,17 @@ class MemoryLink:
             self._hub.at(self._hub.now, self._dial)
 
     def kill(self) -> None:
-        """Ends the link as kill -9 ends a process: no event any more, no goodbye; the broker sends the will."""
+        """Ends the link as kill -9 ends a process: no event any more, no goodbye; the broker sends the will.
+
+        What was sent may still arrive, as chance has it: it had left the process.
+        """
         self._running = False
         self._sink = lambda event: None
-        if self._circuit:
-            self._hub.snap(self._circuit)
+        circuit = self._circuit
+        if circuit and self._hub.rng.random() < 0.5:
+            self._hub.at(circuit.sent, lambda: self._hub.snap(circuit))
+        elif circuit:
+            self._hub.snap(circuit)
 
     @property
     def free(self) -> int:
@@ -122,7 +128,7 @@ class MemoryLink:
     def taken(self, resumed: bool) -> None:
         """CONNACK has arrived."""
         circuit = self._circuit
-        if circuit is None:
+        if circuit is None or not self._running:
             return
         self._taken = True
         self._subscribed = resumed and self._before
