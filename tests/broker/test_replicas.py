@@ -134,3 +134,28 @@ def test_a_database_that_is_killed_and_comes_back_costs_nothing_but_time(tmp_pat
             assert all("Traceback" not in cloud.said() for cloud in town.clouds.values())
             for cloud in town.clouds.values():
                 assert cloud.stop() == 0
+
+
+def test_of_two_processes_of_one_name_the_newer_runs_and_the_older_says_that_it_stands_by(tmp_path: Path) -> None:
+    with replicas.server() as cluster, Twins(tmp_path, {"g1": ["a"]}, cluster) as town:
+        town.up(1)
+        older, newer = town.clouds["one"], town.clouds["two"]
+        settings = tmp_path / "two.toml"
+        settings.write_text(settings.read_text().replace('replica = "two"', 'replica = "one"'))
+        newer.start()
+
+        def stands_by() -> bool:
+            ready = town.apis["one"].get("/readyz")
+            return ready.status_code == 503 and "another process runs as replica 'one'" in ready.json()["engine"]
+
+        town.until(stands_by)
+        town.until(lambda: town.answers("two") and town.apis["two"].get("/readyz").status_code == 200)
+        task = tasks.read("digits-mlp")
+        assert town.finished(town.launch(task, rounds=2))["outcome"] == "completed"  # whose API it is asked by is the same
+        assert stands_by()
+        newer.kill()
+        town.until(lambda: town.apis["one"].get("/readyz").status_code == 200)
+        assert town.finished(town.launch(task, rounds=1))["outcome"] == "completed"
+        said = older.said()
+        assert said.count("another process runs as replica 'one', and this one stands by: give each its own `replica`") == 1
+        assert said.count("broker connected") + said.count("broker back") <= 4  # they do not throw each other out in turn

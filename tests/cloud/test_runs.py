@@ -256,5 +256,5 @@ async def test_the_runner_finds_what_is_not_finished(cloud: Cloud) -> None:
         await progress.finished(session, MAIN, runs[1]["id"], "failed", "", now())
     async with cloud.database.read() as session:
         waiting = await repository.unfinished(session, MAIN)
-    assert {run.id for run in waiting} == {runs[0]["id"], runs[2]["id"]}
-    assert all(run.task.name == "toy" for run in waiting)
+    assert [run.id for run in waiting] == [runs[0]["id"], runs[2]["id"]]
+    assert {(run.desired, run.rounds) for run in waiting} == {("run", runs[0]["rounds"])}

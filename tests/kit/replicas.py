@@ -98,6 +98,10 @@ class Twins(Town):
         self.until(lambda: self.shares() == {"one": 128, "two": 128})
         self._processes = [*self.processes(), self.clouds["two"]]
 
+    def answers(self, name: str) -> bool:
+        """Whether this replica's API is there."""
+        return self._answers(str(self.apis[name].base_url))
+
     def turn_to(self, name: str) -> None:
         """Asks this replica from now on."""
         self.api = self.apis[name]

@@ -40,7 +40,7 @@ from folkmoot_cloud.runner.load import Lost
 from folkmoot_cloud.runner.node import Cloud, Enter, Give, Take, Want
 from folkmoot_cloud.runs import progress
 from folkmoot_cloud.runs import repository as runs
-from folkmoot_cloud.tables import Run
+from folkmoot_cloud.runs.repository import Wanted
 from folkmoot_cloud.tenants.service import MAIN
 
 log = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ class Life:
             log.info("shards taken up", extra={"replica": self._me.name, "taken": len(turn.taken), "all": len(self._leased)})
             async with self._context.database.read() as session:
                 found = await runs.unfinished(session, MAIN)
-            entered = [await self._load(run) for run in found if self._tree.shard(run.id) in turn.taken]
+            entered = [await self._load(run.id) for run in found if self._tree.shard(run.id) in turn.taken]
             self._driver.post("leases", Take(frozenset(turn.taken), [one for one in entered if one is not None]))
             self._subscribe()
         elif turn.surplus:
@@ -253,35 +253,35 @@ class Life:
             if named is None:
                 return
             async with self._context.database.read() as session:
-                known = await runs.find(session, MAIN, named)
-            if known is not None:
-                await self._see(known)
+                row = await runs.find(session, MAIN, named)
+            if row is not None and row.status != "finished":
+                await self._see(Wanted(named, row.desired, row.rounds))
 
-    async def _see(self, run: Run) -> None:
+    async def _see(self, run: Wanted) -> None:
         """Enters a run of ours, or sees what an operator has changed about it: perhaps by way of another replica."""
-        if run.status == "finished" or self._tree.shard(run.id) not in self._leased:
+        if self._tree.shard(run.id) not in self._leased:
             return
         campaign = self._node.campaigns.get(run.id)
         if campaign is not None:
             if (campaign.desired, campaign.rounds) != (run.desired, run.rounds):
                 self._driver.post("runs", Want(run.id, run.desired, run.rounds))  # type: ignore[arg-type]
         elif run.id not in self._entered:
-            entered = await self._load(run)
+            entered = await self._load(run.id)
             if entered is not None:
                 self._driver.post("runs", entered)
 
-    async def _load(self, run: Run) -> Enter | None:
+    async def _load(self, run_id: str) -> Enter | None:
         """Gives a run as the database has it now; None where it is over, or cannot be gone on with."""
         try:
             async with self._context.database.read() as session:
-                fresh = await runs.find(session, MAIN, run.id)
-                if fresh is None or fresh.status == "finished":
+                run = await runs.find(session, MAIN, run_id)
+                if run is None or run.status == "finished":
                     return None
-                entered = await load.enter(session, self._context, fresh, self._timeline.now())
+                entered = await load.enter(session, self._context, run, self._timeline.now())
         except (Lost, PeerFault, UserFault) as fault:
-            await self._give_up(run.id, str(fault))
+            await self._give_up(run_id, str(fault))
             return None
-        self._entered.add(run.id)
+        self._entered.add(run_id)
         if entered.history:
             opened = entered.history[0][1]
             assert isinstance(opened, Opened)
@@ -298,7 +298,7 @@ class Life:
         log.error("run cannot be gone on with", extra={"run": run_id, "reason": reason})
         shard = self._tree.shard(run_id)
         async with self._context.database.write() as session:
-            await leases.hold(session, MAIN, {shard: self._leased[shard]})
+            await leases.hold(session, MAIN, {shard: self._leased.get(shard, 0)})
             await progress.finished(session, MAIN, run_id, "failed", reason, clock.now())
             for machine in await entries.machines(session, MAIN, f"{PREFIX}{run_id}/"):
                 await entries.forget(session, MAIN, machine)

@@ -1,6 +1,7 @@
 """Queries about runs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
@@ -42,10 +43,20 @@ async def locked(session: Session, tenant: str, run_id: str) -> Run | None:
     return (await session.scalars(wanted)).one_or_none()
 
 
-async def unfinished(session: ReadSession, tenant: str) -> Sequence[Run]:
-    """Gives the runs that are not finished, oldest first, with their tasks."""
-    wanted = select(Run).where(Run.tenant == tenant, Run.status != "finished").options(joinedload(Run.task))
-    return (await session.scalars(wanted.order_by(Run.created_at, Run.id))).all()
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What operators want of a run."""
+
+    id: str
+    desired: str
+    rounds: int
+
+
+async def unfinished(session: ReadSession, tenant: str) -> list[Wanted]:
+    """Gives the runs that are not finished, oldest first. Every replica asks every second: it gets no more than it needs."""
+    wanted = select(Run.id, Run.desired, Run.rounds).where(Run.tenant == tenant, Run.status != "finished")
+    found = await session.execute(wanted.order_by(Run.created_at, Run.id))
+    return [Wanted(row.id, row.desired, row.rounds) for row in found]
 
 
 async def evaluations(session: ReadSession, tenant: str, runs: Sequence[str]) -> dict[tuple[str, bool], Evaluation]:
