@@ -106,21 +106,20 @@ class DatabaseJournal:
     async def _store(self, session: Session, batch: Batch, mark: Mark) -> list[str]:
         """Writes the hop's batch; gives the large payloads that may go once it stands."""
         machines: dict[str, list[bytes]] = {}
-        gone = set(batch.forgets)
-        for key, event in batch.journal:
-            if key not in gone:
-                machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
+        orphans: set[str] = set()
+        for key in batch.forgets:
+            self._sequences.pop(key, None)
+            self.ahead.pop(key, None)
+            orphans.update(await entries.forget(session, self._tenant, key))
+        for key, event in batch.rows:
+            machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
         for key, events in machines.items():
             last = self._sequences.get(key)
             now = batch.now - self.ahead.get(key, 0)
             self._sequences[key] = await entries.append(session, self._tenant, key, now, events, last, mark.wall)
-        for keep in batch.keeps:
-            if keep.owner not in gone:
-                await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
-        for key in batch.forgets:
-            self._sequences.pop(key, None)
-            self.ahead.pop(key, None)
-        return [digest for key in batch.forgets for digest in await entries.forget(session, self._tenant, key)]
+        for keep in batch.payloads:
+            await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
+        return sorted(orphans.difference(keep.payload.hex() for keep in batch.payloads))
 
     # The tables.
 

@@ -56,11 +56,28 @@ class Batch:
     now: int  # ms of the timeline
     journal: list[tuple[str, Event]] = field(default_factory=list)
     keeps: list[Keep] = field(default_factory=list)
-    forgets: list[str] = field(default_factory=list)  # machines that are done: journal and payloads go
+    forgets: list[str] = field(default_factory=list)  # machines that are done: see `forget`
     sends: list[Send] = field(default_factory=list)
     acks: list[Any] = field(default_factory=list)  # tokens of the messages that this batch has taken in
     faults: list[Fault] = field(default_factory=list)
     firm: bool = False  # must survive a power cut before anything of it is done; otherwise a crash of the process is enough
+
+    _gone: dict[str, tuple[int, int]] = field(default_factory=dict)  # machine to what of `journal` and `keeps` goes with it
+
+    def forget(self, machine: str) -> None:
+        """Has a machine's journal and payloads go, and what stands of it here; what follows is of its next life."""
+        self.forgets.append(machine)
+        self._gone[machine] = (len(self.journal), len(self.keeps))
+
+    @property
+    def rows(self) -> list[tuple[str, Event]]:
+        """What of the journal is to be stored, once `forgets` are forgotten."""
+        return [entry for number, entry in enumerate(self.journal) if number >= self._gone.get(entry[0], (0, 0))[0]]
+
+    @property
+    def payloads(self) -> list[Keep]:
+        """What of the payloads is to be stored, once `forgets` are forgotten."""
+        return [keep for number, keep in enumerate(self.keeps) if number >= self._gone.get(keep.owner, (0, 0))[1]]
 
     @property
     def empty(self) -> bool:

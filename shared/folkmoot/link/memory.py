@@ -34,6 +34,7 @@ class MemoryLink:
         self._circuit: Circuit | None = None  # from CONNECT on
         self._taken = False
         self._subscribed = False
+        self._before = False  # `_subscribed` before the CONNECT that is under way
         self._running = False
         self._pending: dict[int, Key] = {}
 
@@ -85,7 +86,8 @@ class MemoryLink:
     def subscribe(self, filters: tuple[str, ...]) -> None:
         """Subscribes to `filters` in the place of those of the session, now or with the next connection."""
         added = tuple(one for one in filters if one not in self._session.filters)
-        self._session, self._subscribed = replace(self._session, filters=filters), False
+        self._session = replace(self._session, filters=filters)
+        self._subscribed = self._before = False
         circuit = self._circuit
         if circuit is not None:
             circuit.session = self._session
@@ -121,6 +123,9 @@ class MemoryLink:
             self._retry(until)
             return
         will = self._session.will() if self._session.will else None
+        # Until CONNACK comes nobody knows: a broker without its sessions makes a new one for a CONNECT whose CONNACK is then
+        # lost, and says of that one next time that it is present.
+        self._before, self._subscribed = self._subscribed, False
         circuit = self._circuit = Circuit(self._hub, self._session, will, self)
         circuit.up(lambda: self._hub.connect(circuit))
 
@@ -133,6 +138,7 @@ class MemoryLink:
         if circuit is None:
             return
         self._taken = True
+        self._subscribed = resumed and self._before
         if not (resumed and self._subscribed):
             circuit.up(lambda: self._subscribe(circuit))
         self._sink(Connected(resumed, Limits(self._session.window, self._session.max_packet)))

@@ -57,6 +57,7 @@ class MqttLink:
         self._number = 0  # of connections so far
         self._dialect = Dialect()
         self._subscribed = False  # by this process, in the session that the broker has now: to our filters and no others
+        self._before = False  # the same, before the CONNECT that is under way
         self._dropped = set(session.former) - set(session.filters)  # what that session may hold, and is to hold no more
         self._goodbye: Last | None = None
         self._stopping = False
@@ -99,7 +100,8 @@ class MqttLink:
         dropped = tuple(one for one in before if one not in filters)
         self._dropped = (self._dropped | set(dropped)) - set(filters)
         if self._connection is None:
-            self._subscribed = self._subscribed and not added and not dropped
+            if added or dropped:
+                self._subscribed = self._before = False
             return
         self._connection.subscribe(added)
         self._connection.unsubscribe(dropped)
@@ -178,6 +180,9 @@ class MqttLink:
         """Gives a connection that the broker has taken. Raises Turned, OSError and UserFault."""
         sock = await self._endpoint.dial()
         self._number += 1
+        # Until CONNACK comes nobody knows: a broker without its sessions makes a new one for a CONNECT whose CONNACK is then
+        # lost, and says of that one next time that it is present.
+        self._before, self._subscribed = self._subscribed, False
         try:
             connection = Connection(
                 sock, self._endpoint, self._session, version, number=self._number, taken=self._take, sink=self._hear
@@ -208,9 +213,7 @@ class MqttLink:
         self._dialect.taken(connection.version)
         # paho 2.1 does not obey a broker that wants a shorter keepalive: the connection after this one asks for it.
         self._session = replace(self._session, keepalive_s=min(self._session.keepalive_s, granted.keepalive_s))
-        if not granted.resumed:
-            self._subscribed = False
-            self._dropped.clear()
+        self._subscribed = granted.resumed and self._before
         if not self._subscribed:
             connection.subscribe(self._session.filters)
             connection.unsubscribe(tuple(sorted(self._dropped)))

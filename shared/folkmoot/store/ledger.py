@@ -73,7 +73,7 @@ class Ledger:
         firm = firm or any(batch.firm for batch in batches)
         try:
             for batch in batches:
-                for keep in batch.keeps:
+                for keep in batch.payloads:
                     if len(keep.content) > INSIDE:
                         self._write(keep.payload, keep.content)
             if firm != self._firm:
@@ -92,12 +92,6 @@ class Ledger:
     def _store(self, batch: Batch) -> list[bytes]:
         """Writes the rows of one batch; gives the payloads whose files may go when the transaction stands."""
         run = self._db.executemany
-        rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.journal)
-        run("INSERT INTO event (machine, now, schema, event) VALUES (?, ?, ?, ?)", rows)
-        run(
-            "INSERT OR REPLACE INTO payload (owner, sha256, content) VALUES (?, ?, ?)",
-            ((keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.keeps),
-        )
         orphans = [
             row[0]
             for owner in batch.forgets
@@ -105,6 +99,12 @@ class Ledger:
         ]
         run("DELETE FROM payload WHERE owner = ?", ((owner,) for owner in batch.forgets))
         run("DELETE FROM event WHERE machine = ?", ((owner,) for owner in batch.forgets))
+        rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.rows)
+        run("INSERT INTO event (machine, now, schema, event) VALUES (?, ?, ?, ?)", rows)
+        run(
+            "INSERT OR REPLACE INTO payload (owner, sha256, content) VALUES (?, ?, ?)",
+            ((keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.payloads),
+        )
         return orphans
 
     def _write(self, payload: bytes, content: bytes) -> None:
