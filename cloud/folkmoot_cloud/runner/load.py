@@ -3,6 +3,7 @@
 import msgspec
 
 from folkmoot import arrays, plugins
+from folkmoot.clock import gap
 from folkmoot.errors import StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.upper import PREFIX
@@ -27,8 +28,8 @@ class Lost(StoreFault):
     """Something of a run is gone from the database, or from a newer program."""
 
 
-async def enter(session: ReadSession, context: Context, run: Run) -> Enter:
-    """Gives the run's campaign, with the journal and the kept answers of its open round.
+async def enter(session: ReadSession, context: Context, run: Run, now: int) -> Enter:
+    """Gives the run's campaign, with the journal and the kept answers of its open round, in the time whose present is `now`.
 
     Raises Lost where something of it is gone, or from a newer program; UserFault where this program lacks a plug-in.
     """
@@ -49,7 +50,7 @@ async def enter(session: ReadSession, context: Context, run: Run) -> Enter:
         desired=run.desired,  # type: ignore[arg-type]
         evaluated=evaluated,
     )
-    return await _under_way(session, context, run, campaign)
+    return await _under_way(session, context, run, campaign, now)
 
 
 def _spec(run: Run, program: bytes) -> Spec:
@@ -84,13 +85,19 @@ def _spec(run: Run, program: bytes) -> Spec:
     )
 
 
-async def _under_way(session: ReadSession, context: Context, run: Run, campaign: Campaign) -> Enter:
-    """Gives the campaign with the round that was open when its last holder stopped."""
+async def _under_way(session: ReadSession, context: Context, run: Run, campaign: Campaign, now: int) -> Enter:
+    """Gives the campaign with the round that was open when its last holder stopped.
+
+    The round's own time stood still since its last event; how long ago that was, the clock says that all replicas share.
+    """
     keys = await entries.machines(session, run.tenant, f"{PREFIX}{run.id}/")
     if not keys:
         return Enter(campaign)
     key = keys[-1]
-    history = [(record.now_ms, _event(key, record)) for record in (await entries.read(session, run.tenant, key)).events]
+    records = (await entries.read(session, run.tenant, key)).events
+    last = records[-1]
+    ahead = now - last.now_ms - gap(last.wall_ms, await entries.wall(session))
+    history = [(record.now_ms + ahead, _moved(_event(key, record), ahead)) for record in records]
     kept: dict[bytes, bytes] = {}
     machine = round.Round()
     merged = [effect for now, event in history for effect in machine.handle(event, now) if isinstance(effect, round.Merge)]
@@ -99,7 +106,15 @@ async def _under_way(session: ReadSession, context: Context, run: Run, campaign:
         if content is None:
             raise Lost(f"an answer of {merge.member} that was told ok is gone from the database")
         kept[merge.payload] = content
-    return Enter(campaign, history, kept.get)
+    return Enter(campaign, history, kept.get, ahead)
+
+
+def _moved(event: round.Event, ahead: int) -> round.Event:
+    """Gives the event as a time has it that is so many ms ahead."""
+    if not isinstance(event, round.Opened):
+        return event
+    terms = msgspec.structs.replace(event.terms, deadline=event.terms.deadline + ahead)
+    return msgspec.structs.replace(event, terms=terms)
 
 
 def _event(key: str, record: Record) -> round.Event:

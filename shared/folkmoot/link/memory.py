@@ -1,5 +1,7 @@
 """A link to a broker in memory (folkmoot.link.hub): the face of the real one, without socket or event loop."""
 
+from dataclasses import replace
+
 from folkmoot.link.face import (
     TOO_LARGE,
     Arrived,
@@ -87,6 +89,17 @@ class MemoryLink:
             number = token[1]
             circuit.up(lambda: self._hub.acknowledge(circuit, number))
 
+    def subscribe(self, filters: tuple[str, ...]) -> None:
+        """Subscribes to `filters` in the place of those of the session, now or with the next connection."""
+        added = tuple(one for one in filters if one not in self._session.filters)
+        self._session = replace(self._session, filters=filters)
+        self._subscribed = self._before = False
+        circuit = self._circuit
+        if circuit is not None:
+            circuit.session = self._session
+            if self._taken:
+                circuit.up(lambda: self._subscribe(circuit, added))
+
     def stop(self, goodbye: Last | None = None) -> None:
         """Publishes `goodbye` where there is a connection, disconnects, and ends with Stopped."""
         if not self._running:
@@ -136,12 +149,13 @@ class MemoryLink:
             circuit.up(lambda: self._subscribe(circuit))
         self._sink(Connected(resumed, Limits(self._session.window, self._session.max_packet)))
 
-    def _subscribe(self, circuit: Circuit) -> None:
+    def _subscribe(self, circuit: Circuit, added: tuple[str, ...] | None = None) -> None:
         """SUBSCRIBE has reached the broker; only its SUBACK tells us that the session holds our subscriptions."""
-        self._hub.subscribe(circuit)
+        self._hub.subscribe(circuit, added)
+        filters = circuit.session.filters
 
         def granted() -> None:
-            self._subscribed = True
+            self._subscribed = filters == self._session.filters
 
         circuit.down(granted)
 
