@@ -1,0 +1,84 @@
+"""A model of 1 MB on its way to a device, and the update on its way back, over a link that is as bad as a test says."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from folkmoot.link.broker import Broker, amqtt_broker, mosquitto_broker
+from folkmoot.link.settings import Broker as Where
+from tests.kit.broker import program
+from tests.kit.cord import Cord, Shape, cord
+from tests.kit.federation import Federation
+from tests.kit.gate import gate
+from tests.kit.processes import Process
+from tests.kit.toy_device import ToyDevice
+
+PARAMETERS = 250_000
+MODEL = 4 * PARAMETERS  # bytes
+# What the slowest uplinks of homes are like, and a link that drops every connection after 6 s; latency there and back 40 ms.
+BAD = Shape(rate=125_000, latency=0.02, reset_every=6.0)
+SLOW = Shape(rate=125_000, latency=0.02)
+DIALECTS = ("5", "3.1.1", "amqtt")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What crossed the link of the device, from its first connection to the end of the run."""
+
+    down: int  # bytes of TCP payload: MQTT's framing, repetitions and whatever else was said are in it
+    up: int
+    connections: int
+    answered: bool
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """Bytes down and up over those of the model."""
+        return self.down / MODEL, self.up / MODEL
+
+
+@asynccontextmanager
+async def _home(dialect: str, folder: Path) -> AsyncIterator[tuple[Broker, int]]:
+    """Gives a home's broker, and the port at which its devices find it."""
+    with amqtt_broker(folder) if dialect == "amqtt" else mosquitto_broker(program(), "home", folder) as broker:
+        if dialect == "3.1.1":
+            async with gate(broker.port) as port:
+                yield broker, port
+        else:
+            yield broker, broker.port
+
+
+async def carry(folder: Path, dialect: str, shape: Shape, down: Sequence[float] = (), up: Sequence[float] = ()) -> Carried:
+    """Does one round with one device, a process, behind such a link.
+
+    `dialect` is one of DIALECTS. The device is killed and started again when so much of the model has come `down`, and when so
+    much of its update has gone `up`, as fractions.
+    """
+    async with AsyncExitStack() as stack:
+        cloud = stack.enter_context(mosquitto_broker(program(), "cloud", folder / "broker-cloud"))
+        home, port = await stack.enter_async_context(_home(dialect, folder / "broker-home"))
+        federation = Federation(folder / "run", cloud, {"g1": home}, {}, parameters=PARAMETERS)
+        await stack.enter_async_context(federation)
+        wire = await stack.enter_async_context(cord(port, shape))
+        where = Where(port=wire.port)
+        device = ToyDevice(name="d", folder=folder / "d", gateway="g1", home=where, parameters=PARAMETERS)
+        process = Process("d", device.command, folder)
+        process.start()
+        stack.callback(process.stop)
+        await federation.up(1)
+        run = await federation.launch(rounds=1, evaluate=False, deadline_seconds=600)
+        before = wire.downward
+        for part in down:
+            await _reboot(federation, process, lambda: wire.downward - before, part)
+        before = wire.upward
+        for part in up:
+            await _reboot(federation, process, lambda: wire.upward - before, part)
+        found = await federation.run(run)
+        return Carried(wire.downward, wire.upward, wire.connections, found["outcome"] == "completed")
+
+
+async def _reboot(federation: Federation, process: Process, crossed, part: float) -> None:
+    while crossed() < part * MODEL:
+        await federation.event()
+    process.kill()
+    process.start()
