@@ -8,7 +8,7 @@ from pathlib import Path
 from folkmoot.link.broker import Broker, amqtt_broker, mosquitto_broker
 from folkmoot.link.settings import Broker as Where
 from tests.kit.broker import program
-from tests.kit.cord import Cord, Shape, cord
+from tests.kit.cord import Shape, cord
 from tests.kit.federation import Federation
 from tests.kit.gate import gate
 from tests.kit.processes import Process
