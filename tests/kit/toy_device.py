@@ -1,4 +1,4 @@
-"""A device whose training is made up, in this event loop, or as a process: `python -m tests.kit.toy_device SETTINGS_AS_JSON`."""
+"""A device whose training is made up, in this event loop or as a process: `python -m tests.kit.toy_device {...}`."""
 
 import asyncio
 import signal

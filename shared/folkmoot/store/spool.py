@@ -19,8 +19,8 @@ from folkmoot.wire import chunks
 # Bytes of a payload: sums of the largest task there can be (folkmoot.wire.bundle), one byte a weight, are 2 GiB as int64. It
 # keeps a bitmap below 512 KiB, whatever is announced.
 LIMIT = 1 << 32
-# Bytes between two syncs, which is what a power cut costs at most: 7 % of a model of 1 MB, for 16 syncs. More of them would cost
-# time, and write the page of the notes and the file system's journal more often, which wears a card.
+# Bytes between two syncs, which is what a power cut costs at most: 7 % of a model of 1 MB, for 16 syncs. More of them would
+# cost time, and write the page of the notes and the file system's journal more often, which wears a card.
 SYNC = 65_536
 FORGET = 7 * 86_400  # seconds after which an abandoned transfer goes: the broker forgets its sessions then, too
 _CRC = struct.Struct("<I")
@@ -145,7 +145,7 @@ class Spool:
         return coming
 
     def _recognise(self, coming: _Coming) -> None:
-        """Marks the chunks whose bytes are those that were noted. A note of 0 is none; if it was one, the chunk comes once more."""
+        """Marks the chunks whose bytes are those that were noted. A note of 0 is none; if it is one, that chunk comes again."""
         total = coming.bitmap.total
         for index, (crc,) in enumerate(_CRC.iter_unpack(os.pread(coming.file, _CRC.size * total, coming.size))):
             if crc and chunks.crc(os.pread(coming.file, coming.length(index), index * coming.chunk)) == crc:
