@@ -1,8 +1,8 @@
 """A model of 1 MB on its way to a device, and the update on its way back, over a link that is as bad as a test says."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from folkmoot.link.broker import Broker, amqtt_broker, mosquitto_broker
@@ -16,10 +16,11 @@ from tests.kit.toy_device import ToyDevice
 
 PARAMETERS = 250_000
 MODEL = 4 * PARAMETERS  # bytes
-# What the slowest uplinks of homes are like, and a link that drops every connection after 6 s; latency there and back 40 ms.
-BAD = Shape(rate=125_000, latency=0.02, reset_every=6.0)
+# 1 Mbit/s, 40 ms there and back; and a link that drops every connection after 6 s besides.
 SLOW = Shape(rate=125_000, latency=0.02)
-DIALECTS = ("5", "3.1.1", "amqtt")
+BAD = replace(SLOW, reset_every=6.0)
+DIALECTS = ("5", "3.1.1", "amqtt")  # Mosquitto in both versions of MQTT, and another broker in the older one
+THRICE = (0.2, 0.5, 0.8)  # when a device reboots
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Carried:
     down: int  # bytes of TCP payload: MQTT's framing, repetitions and whatever else was said are in it
     up: int
     connections: int
-    answered: bool
+    model: str  # sha256 of the model that came of it
 
     @property
     def ratios(self) -> tuple[float, float]:
@@ -67,17 +68,18 @@ async def carry(folder: Path, dialect: str, shape: Shape, down: Sequence[float] 
         stack.callback(process.stop)
         await federation.up(1)
         run = await federation.launch(rounds=1, evaluate=False, deadline_seconds=600)
-        before = wire.downward
+        said = wire.downward, wire.upward
         for part in down:
-            await _reboot(federation, process, lambda: wire.downward - before, part)
-        before = wire.upward
+            await _reboot(federation, process, lambda: wire.downward - said[0], part)
         for part in up:
-            await _reboot(federation, process, lambda: wire.upward - before, part)
+            await _reboot(federation, process, lambda: wire.upward - said[1], part)
         found = await federation.run(run)
-        return Carried(wire.downward, wire.upward, wire.connections, found["outcome"] == "completed")
+        assert found["outcome"] == "completed", found
+        model = (await federation.api.get(f"/v1/models/{found['model']}")).json()["model_sha256"]
+        return Carried(wire.downward, wire.upward, wire.connections, str(model))
 
 
-async def _reboot(federation: Federation, process: Process, crossed, part: float) -> None:
+async def _reboot(federation: Federation, process: Process, crossed: Callable[[], int], part: float) -> None:
     while crossed() < part * MODEL:
         await federation.event()
     process.kill()

@@ -68,12 +68,14 @@ class DeviceService(Service):
         super().__init__()
         self.name, self._folder, self._gateway, self._home, self._parameters = name, folder, gateway, home, parameters
         self.trained: list[int] = []
+        self.done = asyncio.Event()  # clear it, and training takes until it is set
+        self.done.set()
 
     async def _serve(self, until: asyncio.Event) -> None:
         device = ToyDevice(
             name=self.name, folder=self._folder, gateway=self._gateway, home=self._home, parameters=self._parameters
         )
-        await device.serve(until, self.trained.append)
+        await device.serve(until, self.trained.append, self.done)
 
 
 class Federation:
