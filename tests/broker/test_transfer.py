@@ -45,6 +45,14 @@ async def test_resets_and_a_reboot_together_cost_a_tenth_at_most(tmp_path: Path,
 
 @pytest.mark.slow
 @pytest.mark.broker
+async def test_a_gateway_that_restarts_costs_a_tenth_at_most(tmp_path: Path) -> None:
+    carried = await carry(tmp_path, "5", SLOW, above=THRICE)
+    assert arrived(carried)
+    assert max(carried.ratios) <= MOST, carried
+
+
+@pytest.mark.slow
+@pytest.mark.broker
 async def test_a_broker_that_loses_what_was_on_its_way_costs_time_and_no_update(tmp_path: Path) -> None:
     """amqtt forgets unacknowledged messages at a reconnect: what is lost is asked for again, some seconds later."""
     assert arrived(await carry(tmp_path, "amqtt", BAD, down=THRICE, up=THRICE))

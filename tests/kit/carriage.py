@@ -1,7 +1,8 @@
 """A model of 1 MB on its way to a device, and the update on its way back, over a link that is as bad as a test says."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,38 +50,49 @@ async def _home(dialect: str, folder: Path) -> AsyncIterator[tuple[Broker, int]]
             yield broker, broker.port
 
 
-async def carry(folder: Path, dialect: str, shape: Shape, down: Sequence[float] = (), up: Sequence[float] = ()) -> Carried:
-    """Does one round with one device, a process, behind such a link.
+async def carry(
+    folder: Path, dialect: str, shape: Shape, down: Sequence[float] = (), up: Sequence[float] = (), above: Sequence[float] = ()
+) -> Carried:
+    """Does one round with one device behind such a link; it and its gateway are processes.
 
     `dialect` is one of DIALECTS. The device is killed and started again when so much of the model has come `down`, and when so
-    much of its update has gone `up`, as fractions.
+    much of its update has gone `up`, as fractions of the model; the gateway when so much of the update has gone by `above`.
     """
     async with AsyncExitStack() as stack:
         cloud = stack.enter_context(mosquitto_broker(program(), "cloud", folder / "broker-cloud"))
         home, port = await stack.enter_async_context(_home(dialect, folder / "broker-home"))
-        federation = Federation(folder / "run", cloud, {"g1": home}, {}, parameters=PARAMETERS)
-        await stack.enter_async_context(federation)
+        federation = await stack.enter_async_context(Federation(folder / "run", cloud, {}, {}, parameters=PARAMETERS))
         wire = await stack.enter_async_context(cord(port, shape))
         where = Where(port=wire.port)
-        device = ToyDevice(name="d", folder=folder / "d", gateway="g1", home=where, parameters=PARAMETERS)
-        process = Process("d", device.command, folder)
-        process.start()
-        stack.callback(process.stop)
+        settings = ToyDevice(name="d", folder=folder / "d", gateway="g1", home=where, parameters=PARAMETERS)
+        device = stack.enter_context(_running("d", settings.command, folder))
+        gateway = stack.enter_context(_running("g1", _gateway(folder, cloud, home), folder))
         await federation.up(1)
         run = await federation.launch(rounds=1, evaluate=False, deadline_seconds=600)
         said = wire.downward, wire.upward
-        for part in down:
-            await _reboot(federation, process, lambda: wire.downward - said[0], part)
-        for part in up:
-            await _reboot(federation, process, lambda: wire.upward - said[1], part)
+        for victim, parts, way in ((device, down, 0), (device, up, 1), (gateway, above, 1)):
+            for part in parts:
+                while (wire.downward, wire.upward)[way] - said[way] < part * MODEL:
+                    await federation.event()
+                victim.kill()
+                victim.start()
         found = await federation.run(run)
         assert found["outcome"] == "completed", found
         model = (await federation.api.get(f"/v1/models/{found['model']}")).json()["model_sha256"]
         return Carried(wire.downward, wire.upward, wire.connections, str(model))
 
 
-async def _reboot(federation: Federation, process: Process, crossed: Callable[[], int], part: float) -> None:
-    while crossed() < part * MODEL:
-        await federation.event()
-    process.kill()
+@contextmanager
+def _running(name: str, command: list[str], folder: Path) -> Iterator[Process]:
+    process = Process(name, command, folder)
     process.start()
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def _gateway(folder: Path, cloud: Broker, home: Broker) -> list[str]:
+    file = folder / "g1.toml"
+    file.write_text(f'id = "g1"\nfolder = "{folder / "g1"}"\n[cloud]\nport = {cloud.port}\n[home]\nport = {home.port}\n')
+    return [sys.executable, "-m", "folkmoot_gateway", "--config", str(file)]

@@ -64,6 +64,20 @@ class Spool:
         except OSError as error:
             raise self._fault(error) from None
 
+    def resume(self, payload: bytes) -> bool:
+        """Whether there is a transfer that pieces can be written to; takes up one that an earlier life has left."""
+        if payload not in self._coming:
+            try:
+                with self._path(payload).open("rb") as file:
+                    file.seek(-_END.size, os.SEEK_END)
+                    mark, size, chunk = _END.unpack(file.read(_END.size))
+            except OSError:  # it is not there, or too short
+                return False
+            if mark != _MARK or not chunk > 0 or size > self._limit:
+                return False
+            self.have(payload, size, chunk)
+        return True
+
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which chunks are there, starting a new file where there is none of this size and chunk.
 

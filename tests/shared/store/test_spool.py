@@ -119,6 +119,18 @@ def test_a_piece_of_a_payload_that_is_not_on_its_way_is_refused(tmp_path: Path) 
         spool.write(b"p" * 32, 0, bytes(CHUNK))
 
 
+def test_what_an_earlier_life_has_left_can_be_gone_on_with_by_name_alone(tmp_path: Path) -> None:
+    data, file = begun(tmp_path, 3, 2)
+    payload, spool = codec.digest(data), Spool(tmp_path)
+    assert spool.resume(payload)
+    assert spool.write(payload, 2, pieces(data)[2])
+    assert spool.read(payload) == data
+    spool.drop(payload)
+    assert not spool.resume(payload)
+    file.write_bytes(b"short")
+    assert not spool.resume(payload)
+
+
 def test_more_than_the_limit_is_refused_before_a_byte_is_stored(tmp_path: Path) -> None:
     spool = Spool(tmp_path, limit=10 * CHUNK)
     with pytest.raises(PeerFault, match="oversized"):
