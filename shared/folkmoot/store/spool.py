@@ -35,6 +35,7 @@ class _Coming:
     bitmap: chunks.Bitmap
     file: int  # descriptor
     unsynced: int = 0  # bytes
+    entered: bool = False  # the folder's entry for the file is on the disk
 
     def length(self, index: int) -> int:
         """Gives how many bytes a chunk has."""
@@ -167,7 +168,13 @@ class Spool:
 
     def _sync(self, coming: _Coming) -> None:
         os.fdatasync(coming.file)
-        coming.unsynced = 0
+        if not coming.entered:
+            folder = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        coming.unsynced, coming.entered = 0, True
 
     def _close(self, payload: bytes) -> None:
         coming = self._coming.pop(payload, None)

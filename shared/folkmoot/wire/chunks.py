@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from folkmoot.errors import PeerFault
 
-# Bytes of a piece. A connection that breaks takes half a piece with it, and every piece 230 bytes of envelope and framing: 1 MB
-# over links that reset and to devices that reboot took 1.04 times its bytes, in pieces of 32 KiB 1.08 (docs/decisions/0013).
+# Bytes of a piece. A connection that breaks takes half a piece with it, and every piece 230 bytes of envelope and framing: to a
+# device that reboots three times 1 MB took 1.04 times its bytes, in pieces of 32 KiB 1.07 (docs/decisions/0013).
 CHUNK = 16_384
 FLOOR = 4_096  # smallest chunk that a member may advertise
 
