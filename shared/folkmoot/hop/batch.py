@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from folkmoot.hop import member, round
-from folkmoot.wire.messages import Body
+from folkmoot.wire.messages import Body, Get
 
 Event = round.Event | member.Event
 
@@ -26,6 +26,14 @@ class Send:
         """A message that is still waiting is replaced by a newer one with the same key."""
         parts = tuple(getattr(self.body, field, None) for field in ("blob", "payload", "index", "first"))
         return (type(self.body), self.member, self.ask, parts)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it leaves again where a lost connection took the broker's acknowledgement with it.
+
+        Not a request for blocks: said twice it brings them twice, and whoever lacks them will ask for what is missing by then.
+        """
+        return not (isinstance(self.body, Get) and self.body.blob)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ class Sums(Protocol):
 class Spool(Protocol):
     """Where the pieces of large payloads wait for each other (folkmoot.store.spool)."""
 
+    def resume(self, payload: bytes) -> bool:
+        """Whether there is a transfer that pieces can be written to; takes up one that an earlier life has left."""
+        ...
+
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which chunks are there, starting a new file where there is none."""
         ...

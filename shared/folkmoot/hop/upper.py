@@ -194,8 +194,11 @@ class Upper:
         member = place.member
         self.roster.hello(member, envelope.body, envelope.digest, batch.now)
         for key, open in list(self.rounds.items()):
-            if member not in open.round.seats:
+            seat = open.round.seats.get(member)
+            if seat is None:
                 self._join(batch, key, member)
+            elif seat.state == "away" and member in self.roster.ready():  # it was here, and was not known when it was seated
+                self.tell(batch, key, round.Back(member))
 
     def _join(self, batch: Batch, key: str, member: str) -> None:
         """Lets an open round know of a member that can be asked now."""
@@ -241,9 +244,10 @@ class Upper:
             self._gather(batch, open, member, answer)
 
     def _gather(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:
-        have = self._spool.have(answer.payload, answer.size, answer.chunk)
+        slot = _slot(member, answer.payload)
+        have = self._spool.have(slot, answer.size, answer.chunk)
         if have.full:
-            self._complete(batch, open, member, answer, self._spool.read(answer.payload))
+            self._complete(batch, open, member, answer, self._spool.read(slot))
             return
         seat = open.round.seats[member]
         self._coming[member, answer.payload] = answer
@@ -258,16 +262,19 @@ class Upper:
         assert isinstance(piece, Chunk)
         answer = self._coming.get((member, piece.payload))
         open = self._about(member, envelope.ask)
-        if answer is None or open is None:
-            return  # of a transfer that is over, or that we forgot in a restart: the manifest will come again
+        slot = _slot(member, piece.payload)
+        # Without a manifest it is of a transfer that is over, or of one before a restart: that goes on, and its manifest, which
+        # our Ask brings again, stands behind the chunks that are on their way.
+        if open is None or (answer is None and not (open.round.seats[member].open and self._spool.resume(slot))):
+            return
         if chunks.crc(piece.data) != piece.crc:
             raise PeerFault("crc", f"chunk {piece.index} of {member}")
-        if self._spool.write(piece.payload, piece.index, piece.data):
-            self._complete(batch, open, member, answer, self._spool.read(piece.payload))
+        if self._spool.write(slot, piece.index, piece.data) and answer is not None:
+            self._complete(batch, open, member, answer, self._spool.read(slot))
 
     def _complete(self, batch: Batch, open: Open, member: str, answer: Answer, data: bytes) -> None:
         self._coming.pop((member, answer.payload), None)
-        self._spool.drop(answer.payload)
+        self._spool.drop(_slot(member, answer.payload))
         if len(data) != answer.size or codec.digest(data) != answer.payload:
             self._mend(batch, open, member, answer)
             return
@@ -371,6 +378,11 @@ class Upper:
 
     def _cancel(self, batch: Batch, place: Place, ask: bytes) -> None:
         batch.sends.append(Send(place.member, Request(what="cancel", reason="closed"), ask, place.shard))
+
+
+def _slot(member: str, payload: bytes) -> bytes:
+    """Gives where a member's answer is spooled: what another one calls its own by the same digest is none of its business."""
+    return codec.digest(member.encode() + payload)
 
 
 _CHANGES: dict[Change, type[round.Back | round.Away | round.Gone]] = {

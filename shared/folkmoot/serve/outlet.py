@@ -58,7 +58,7 @@ class Outlet:
             case Disconnected(_, unsettled):
                 back = [send for key in unsettled if (send := self._flying.pop(_number(key), None)) is not None]
                 newer = self._waiting
-                self._waiting = {send.key: send for send in back} | newer
+                self._waiting = {send.key: send for send in back if send.lasting} | newer
             case Connected():
                 pass
             case _:

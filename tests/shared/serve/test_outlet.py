@@ -88,6 +88,15 @@ def test_what_the_broker_did_not_take_before_the_link_went_is_sent_again_first()
     assert [codec.unseal(payload, limit=10_000).ask for _, _, payload, _ in slot.taken] == [b"\2" * 16, b"\3" * 16]
 
 
+def test_a_request_for_blocks_that_may_have_arrived_is_not_sent_again() -> None:
+    made, slot = outlet(free=2, upper=False)
+    made.post([Send("d1", Get(blob=b"b" * 32, count=1), b"1" * 16), Send("d1", Get(), b"1" * 16)], 0)
+    made.hear(Disconnected("gone", tuple(key for key, *_ in slot.taken)), 2)
+    slot.free, slot.taken = 9, []
+    made.hear(Connected(True, Limits(9, 1_000)), 3)
+    assert [codec.unseal(payload, limit=10_000).body for _, _, payload, _ in slot.taken] == [Get()]
+
+
 def test_a_refused_message_is_given_back_and_not_repeated() -> None:
     made, slot = outlet()
     send = Send("d1", Request(what="hello"))
