@@ -4,9 +4,11 @@ Nothing here is synced: a file that a power cut has damaged does not match its n
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from folkmoot.errors import StoreFault
+from folkmoot.store import disk
 from folkmoot.wire import codec
 
 
@@ -22,7 +24,7 @@ class Cache:
             folder.mkdir(parents=True, exist_ok=True)
             self._size = sum(path.stat().st_size for path in folder.iterdir())
         except OSError as error:
-            raise StoreFault(f"{folder}: {error}") from None
+            raise disk.fault(folder, error) from None
 
     def path(self, blob: bytes) -> Path:
         """Gives where the blob is, if it is here."""
@@ -37,7 +39,8 @@ class Cache:
         except OSError:
             return False
         if codec.digest(data) != blob:
-            self.path(blob).unlink(missing_ok=True)
+            with suppress(OSError):  # what comes in its place is written over it
+                self.path(blob).unlink(missing_ok=True)
             return False
         self._sound.add(blob)
         return True
@@ -47,13 +50,16 @@ class Cache:
         try:
             path = self.path(blob)
             data = path.read_bytes()
-            os.utime(path)
-        except OSError as error:
+            with suppress(OSError):  # of no more use than to know what was used last
+                os.utime(path)
+        except FileNotFoundError as error:
             raise StoreFault(f"blob {blob.hex()[:16]}: {error}") from None
+        except OSError as error:
+            raise disk.fault(path, error) from None
         return data
 
     def put(self, data: bytes) -> bytes:
-        """Stores a blob; gives its sha256. Raises StoreFault where the disk is full."""
+        """Stores a blob; gives its sha256. Raises DiskFault where there is no room."""
         blob = codec.digest(data)
         if not self.has(blob):
             path = self.path(blob)
@@ -62,8 +68,9 @@ class Cache:
                 fresh.write_bytes(data)
                 fresh.replace(path)
             except OSError as error:
-                fresh.unlink(missing_ok=True)
-                raise StoreFault(f"{path}: {error}") from None
+                with suppress(OSError):
+                    fresh.unlink(missing_ok=True)
+                raise disk.fault(path, error) from None
             self._sound.add(blob)
             self._size += len(data)
             if self._size > self._limit:

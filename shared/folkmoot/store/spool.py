@@ -6,12 +6,14 @@ a crash between costs at most seven pieces again, and an SD card is not worn by 
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from folkmoot.errors import PeerFault, StoreFault
+from folkmoot.errors import PeerFault
+from folkmoot.store import disk
 from folkmoot.wire import chunks, codec
 
 EVERY = 8  # pieces between two syncs
@@ -46,7 +48,7 @@ class Spool:
                 if path.stat().st_mtime < time.time() - FORGET:
                     path.unlink()
         except OSError as error:
-            raise StoreFault(f"{folder}: {error}") from None
+            raise disk.fault(folder, error) from None
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which chunks are there, starting a new file where there is none of this size and chunk."""
@@ -59,10 +61,17 @@ class Spool:
         bitmap = chunks.Bitmap(chunks.count(size, chunk), bits)
         try:
             file = os.open(self._part(payload), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise disk.fault(self._folder, error) from None
+        self._coming[payload] = _Coming(size, chunk, bitmap, file)
+        try:
             os.posix_fallocate(file, 0, max(size, 1))
         except OSError as error:
-            raise StoreFault(f"{self._folder}: {error}") from None
-        self._coming[payload] = _Coming(size, chunk, bitmap, file)
+            self._close(payload)
+            if known is None:  # what it has got of the disk is somebody else's; a map without pieces would be a lie
+                with suppress(OSError):
+                    self._part(payload).unlink()
+            raise disk.fault(self._folder, error) from None
         return chunks.Bitmap(bitmap.total, bytes(bitmap))
 
     def write(self, payload: bytes, index: int, data: bytes) -> bool:
@@ -82,24 +91,31 @@ class Spool:
                 if coming.unsynced >= EVERY:
                     self._sync(payload, coming)
             except OSError as error:
-                raise StoreFault(f"{self._folder}: {error}") from None
+                raise disk.fault(self._folder, error) from None
         return coming.bitmap.full
 
     def read(self, payload: bytes) -> bytes:
-        """Gives the whole payload."""
+        """Gives the whole payload. Raises StoreFault where the disk does not do."""
         coming = self._coming[payload]
-        return os.pread(coming.file, coming.size, 0)
+        try:
+            return os.pread(coming.file, coming.size, 0)
+        except OSError as error:
+            raise disk.fault(self._folder, error) from None
 
     def drop(self, payload: bytes) -> None:
-        """Forgets a transfer."""
+        """Forgets a transfer. Raises StoreFault where the disk does not do."""
         self._close(payload)
-        self._part(payload).unlink(missing_ok=True)
-        self._map(payload).unlink(missing_ok=True)
+        try:
+            self._map(payload).unlink(missing_ok=True)  # first: it says that there is something in the other
+            self._part(payload).unlink(missing_ok=True)
+        except OSError as error:
+            raise disk.fault(self._folder, error) from None
 
     def close(self) -> None:
-        """Notes what is there, and closes every file."""
+        """Notes what is there, and closes every file. What cannot be noted comes again."""
         for payload, coming in list(self._coming.items()):
-            self._sync(payload, coming)
+            with suppress(OSError):
+                self._sync(payload, coming)
             self._close(payload)
 
     def _sync(self, payload: bytes, coming: _Coming) -> None:
