@@ -15,6 +15,7 @@ from folkmoot.hop import member
 from folkmoot.hop.lower import Lower
 from folkmoot.link.broker import Broker
 from folkmoot.link.settings import Broker as Where
+from folkmoot.serve.lives import keep
 from folkmoot.serve.station import DEVICE, INLINE, Station
 from folkmoot.wire import bundle
 from folkmoot.wire.messages import Hello
@@ -47,6 +48,11 @@ class Service:
         self._until = asyncio.Event()
         self._task = asyncio.create_task(self._serve(self._until))
 
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return self._task is not None and not self._task.done()
+
     async def stop(self) -> None:
         """Ends in order."""
         self._until.set()
@@ -75,7 +81,9 @@ class DeviceService(Service):
         self.trained: list[int] = []
 
     async def _serve(self, until: asyncio.Event) -> None:
-        station = Station(self._folder)
+        await keep(self._folder, until, lambda station: station.run(self._agent(station), until))
+
+    def _agent(self, station: Station) -> Agent:
         tree = Tree("fl", self._gateway)
         above = Lower(tree, self.name, station.cache, station.spool, station.ledger, INLINE)
         above.hello = Hello(data=toy.CONTRACT, examples=toy.examples(self.name))
@@ -88,7 +96,7 @@ class DeviceService(Service):
 
         agent = Agent(above, Trainer(start, lambda ask: None), lambda: births.current, lambda: "")
         agent.restore(list(station.ledger.histories()))
-        await station.run(agent, until)
+        return agent
 
 
 class Federation:

@@ -1,7 +1,8 @@
 """The one loop that drives a node: take what has come, decide, store, and only then do.
 
 All that waits in the inbox goes into one transaction. Where the store fails, nothing of the step is done and nothing is
-acknowledged: the driver ends with the StoreFault, the node is built anew from the store, and its peers say it again.
+acknowledged: the driver ends with the StoreFault, the node is built anew from the store (folkmoot.serve.lives), and its peers
+say it again.
 """
 
 import asyncio
@@ -67,6 +68,7 @@ class Driver:
         self._journal = journal
         self._timeline = timeline
         self._inbox: list[Input] = []
+        self._taken: list[Input] = []
         self._here = asyncio.Event()
         self._stopping = False
 
@@ -74,6 +76,11 @@ class Driver:
         """Puts something into the inbox; call it on the loop's thread."""
         self._inbox.append((source, event))
         self._here.set()
+
+    @property
+    def left(self) -> list[Input]:
+        """What has come and was not stored, where a step could not be."""
+        return self._taken + self._inbox
 
     def stop(self) -> None:
         """Ends `run` after the step that is under way."""
@@ -84,10 +91,11 @@ class Driver:
         """Steps until `stop`. Raises StoreFault where a step cannot be stored."""
         while not self._stopping:
             await self._wait(node.wake)
-            inputs, self._inbox = self._inbox, []
+            self._taken, self._inbox = self._inbox, []
             self._here.clear()
-            batches = node.step(inputs, self._timeline.now())
+            batches = node.step(self._taken, self._timeline.now())
             await self._journal.commit(batches, self._timeline.mark())
+            self._taken = []
             for hop, batch in batches.items():
                 ports[hop].perform(batch)
             node.perform()

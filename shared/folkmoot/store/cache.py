@@ -47,8 +47,8 @@ class Cache:
 
     def read(self, blob: bytes) -> bytes:
         """Gives the blob's bytes. Raises StoreFault where it is not here."""
+        path = self.path(blob)
         try:
-            path = self.path(blob)
             data = path.read_bytes()
             with suppress(OSError):  # of no more use than to know what was used last
                 os.utime(path)
