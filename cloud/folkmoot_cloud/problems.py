@@ -8,12 +8,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from folkmoot.errors import StoreFault, UserFault
+from folkmoot_cloud import state
 from folkmoot_cloud.faults import Fault, Invalid, Unavailable
+from folkmoot_cloud.shortage import shortage
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(InterfaceError, _database)
     app.add_exception_handler(StoreFault, _store)
+    app.add_exception_handler(DBAPIError, _system)
+    app.add_exception_handler(OSError, _system)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -112,12 +116,33 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _database(request: Request, error: Exception) -> Response:
     log.error("database failed", extra={"error": str(error).partition("\n")[0]})
-    return render(Unavailable("the database did not do it: try again in a moment; the service's log says why"))
+    return _short(request, error) or render(
+        Unavailable("the database did not do it: try again in a moment; the service's log says why")
+    )
 
 
 def _store(request: Request, error: Exception) -> Response:
     log.error("store failed", extra={"error": str(error)})
-    return render(Unavailable("what the service stores on did not do it: try again in a moment; its log says why"))
+    return _short(request, error) or render(
+        Unavailable("what the service stores on did not do it: try again in a moment; its log says why")
+    )
+
+
+def _system(request: Request, error: Exception) -> Response:
+    """What a driver or the system says: a bug of ours, unless a disk is full."""
+    found = _short(request, error)
+    if found is None:
+        raise error
+    log.error("store failed", extra={"error": str(error).partition("\n")[0]})
+    return found
+
+
+def _short(request: Request, error: Exception) -> Response | None:
+    """Gives the response where a disk has no room, or fails."""
+    found = shortage(error, state.of(request)["settings"].data)
+    if found is None:
+        return None
+    return render(Unavailable(f"{found.why}: nothing of this was stored; try again when the service's host has been seen to"))
 
 
 def _bug(request: Request, error: Exception) -> Response:

@@ -3,15 +3,16 @@
 The disks are file systems of a few megabytes in memory; where none can be mounted, these tests are skipped.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from folkmoot.link.broker import Broker
+from folkmoot.link.broker import Broker, mosquitto_broker
 from folkmoot.link.face import Arrived
 from folkmoot.link.settings import Broker as Where
 from folkmoot.serve.health import missing
@@ -19,11 +20,11 @@ from folkmoot.wire import bundle, codec
 from folkmoot.wire.messages import Ask, Body, Get, Hello, Refuse, Request, Started, Status
 from folkmoot.wire.topics import Tree
 from tests.kit import asks, toy
-from tests.kit.broker import endpoint
+from tests.kit.broker import endpoint, program
 from tests.kit.disk import MakeDisk
 from tests.kit.ear import join
 from tests.kit.ends import message
-from tests.kit.federation import DeviceService
+from tests.kit.federation import DeviceService, Federation
 
 TREE = Tree("fl", "g1")
 PARAMETERS = 50
@@ -100,7 +101,7 @@ async def test_a_device_whose_disk_is_full_says_so_takes_nothing_and_goes_on_whe
             assert not (await above.hear(Hello)).ready
 
             disk.make_room()
-            # It asks for the Ask that it has refused, which was sent once: the broker has it still, as it was never acknowledged.
+            # It asks for the Ask that it has refused, which was sent once: not acknowledged, it is still with the broker.
             await above.hear(Get, lambda body: not body.blob)
             assert missing(disk.folder) == []
             above.say(Request(what="hello"), b"")
@@ -113,3 +114,112 @@ async def test_a_device_whose_disk_is_full_says_so_takes_nothing_and_goes_on_whe
         "no room on the disk: nothing is taken in until that is over",
         "the disk does again",
     ]
+
+
+HOMES = {"g1": ["a", "b", "c"], "g2": ["d", "e"]}
+ROUNDS = 8
+EVERYBODY = sorted(device for devices in HOMES.values() for device in devices)
+
+
+@asynccontextmanager
+async def federation(folder: Path, parameters: int) -> AsyncIterator[Federation]:
+    """Gives a federation that is up, in `folder`/run."""
+    with ExitStack() as stack:
+        cloud, *homes = (
+            stack.enter_context(mosquitto_broker(program(), "home", folder / f"broker-{name}")) for name in ("cloud", *HOMES)
+        )
+        async with Federation(
+            folder / "run", cloud, dict(zip(HOMES, homes, strict=True)), HOMES, parameters=parameters
+        ) as made:
+            await made.up()
+            yield made
+
+
+async def until(found: Federation, so: Callable[[], Awaitable[bool]]) -> None:
+    """Waits until something is so."""
+    async with asyncio.timeout(AGAIN):
+        while not await so():
+            await found.event()
+
+
+async def answered(found: Federation, run: str, rounds: int) -> list[list[str]]:
+    """Gives who is in the model after each round, as the record has it."""
+    listed = []
+    for number in range(1, rounds + 1):
+        rows = await found.api.get(f"/v1/runs/{run}/rounds/{number}/members", params={"limit": 100})
+        listed.append(sorted(one["device"] for one in rows.json()["items"] if one["device"] and one["fate"] == "answered"))
+    return listed
+
+
+async def models(found: Federation, run: str) -> list[str]:
+    """Gives the sha256 of every model of a run, oldest first."""
+    rows = (await found.api.get("/v1/models", params={"run": run, "limit": 100})).json()["items"]
+    return [one["model_sha256"] for one in sorted(rows, key=lambda one: int(one["version"]))]
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("parameters", [PARAMETERS, 60_000], ids=["inline", "chunked"])
+async def test_a_gateway_whose_disk_is_full_in_the_middle_of_a_run_loses_no_answer_and_counts_none_twice(
+    tmp_path: Path, make_disk: MakeDisk, parameters: int
+) -> None:
+    disk = make_disk(tmp_path / "run" / "g1", 8 << 20)
+    async with federation(tmp_path, parameters) as found:
+        undisturbed = await found.launch(rounds=ROUNDS)
+        await found.run(undisturbed)
+        run = await found.launch(rounds=ROUNDS, min_answers=len(EVERYBODY))
+
+        async def under_way() -> bool:
+            return bool((await found.api.get(f"/v1/runs/{run}")).json()["done"])
+
+        await until(found, under_way)
+        disk.fill()
+
+        async def told() -> bool:
+            row = (await found.api.get("/v1/gateways/g1")).json()
+            return (row["ready"], row["why_not"]) == (False, "no room on the disk")
+
+        await until(found, told)
+        assert found.gateways["g1"].running
+        assert f"{disk.folder}: no room on the disk" in missing(disk.folder)
+        assert (await found.api.get("/v1/gateways/g1")).json()["state"] == "up"
+        disk.make_room()
+        assert (await found.run(run))["outcome"] == "completed"
+        assert missing(disk.folder) == []
+        # A round without g1 is short of answers, and nothing is made of it; in all the others everybody is, and once: each
+        # model is the one that it is where nothing disturbs.
+        learnt = await models(found, run)
+        assert ROUNDS - 2 <= len(learnt) <= ROUNDS
+        assert learnt == (await models(found, undisturbed))[: len(learnt)]
+
+
+@pytest.mark.broker
+async def test_a_cloud_whose_disk_is_full_says_so_and_finishes_the_run_when_there_is_room(
+    tmp_path: Path, make_disk: MakeDisk
+) -> None:
+    disk = make_disk(tmp_path / "run" / "cloud", 8 << 20)
+    async with federation(tmp_path, 60_000) as found:
+        undisturbed = await found.launch(rounds=3)
+        await found.run(undisturbed)
+        run = await found.launch(rounds=3)
+
+        async def begun() -> bool:
+            return bool((await found.api.get(f"/v1/runs/{run}")).json()["status"] == "running")
+
+        await until(found, begun)
+        disk.fill()
+
+        async def told() -> bool:
+            ready = await found.api.get("/readyz")
+            return ready.status_code == 503 and "no room on the disk" in ready.json()["engine"]
+
+        await until(found, told)
+        refused = await found.api.post("/v1/runs", json={"task": "toy", "rounds": 1})
+        assert refused.status_code == 503
+        assert refused.json()["detail"].startswith("no room on the disk: ")
+        assert (await found.api.get(f"/v1/runs/{run}")).status_code == 200  # what is stored can be read
+        disk.make_room()
+        over = await found.run(run)
+        assert (over["outcome"], over["done"]) == ("completed", 3)
+        assert await answered(found, run, 3) == [EVERYBODY] * 3
+        assert await models(found, run) == await models(found, undisturbed)
+        assert (await found.api.get("/readyz")).status_code == 200

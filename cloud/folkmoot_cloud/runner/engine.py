@@ -21,6 +21,7 @@ from folkmoot.link.face import Connected, Disconnected, Event, Session
 from folkmoot.link.mqtt import MqttLink
 from folkmoot.log import Outage
 from folkmoot.serve.driver import Driver
+from folkmoot.serve.lives import Room
 from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Port
 from folkmoot.serve.station import CLOUD, INLINE
@@ -36,6 +37,7 @@ from folkmoot_cloud.runner.load import Lost
 from folkmoot_cloud.runner.node import Cloud, Want
 from folkmoot_cloud.runs import progress
 from folkmoot_cloud.runs import repository as runs
+from folkmoot_cloud.shortage import shortage
 from folkmoot_cloud.tables import Run
 from folkmoot_cloud.tenants.service import MAIN
 
@@ -61,6 +63,7 @@ class Runner:
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._outage = Outage()
+        self._room = Room(context.settings.data)
         self._broken = ""
 
     async def start(self) -> None:
@@ -95,14 +98,25 @@ class Runner:
                 self._broken = ""
                 await self._life.run(self._stopping)
             except (FolkmootError, SQLAlchemyError, OSError) as error:
-                self._broken = f"the runner starts again: {error}"
-                if self._outage.begins():
-                    log.warning("runner starts again", extra={"reason": str(error).partition("\n")[0]})
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(AGAIN):
-                        await self._stopping.wait()
+                self._life = None
+                await self._pause(error)
             finally:
                 self._life = None
+
+    async def _pause(self, error: Exception) -> None:
+        """Waits until it is worth another try: a moment, or until a disk that is full has room."""
+        fault = shortage(error, self._context.settings.data)
+        if fault is not None:
+            self._broken = f"{fault.why}: rounds go on when that is over"
+            await self._room.wait(fault, self._stopping)
+            return
+        reason = str(error).partition("\n")[0]
+        self._broken = f"the runner starts again: {reason}"
+        if self._outage.begins():
+            log.warning("runner starts again", extra={"reason": reason})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AGAIN):
+                await self._stopping.wait()
 
 
 class Life:
@@ -118,7 +132,8 @@ class Life:
         settings = context.settings
         tree = Tree(settings.namespace)
         timeline = Timeline(mark)
-        below = Upper(tree, "cloud", Spool(settings.data / "spool"), INLINE_DOWN)
+        self._spool = Spool(settings.data / "spool")
+        below = Upper(tree, "cloud", self._spool, INLINE_DOWN)
         below.software = f"folkmoot {__version__}"
         self._node = Cloud(below, GRACE)
         journal = DatabaseJournal(context, MAIN, self._node, self._leased, self.look)
@@ -160,6 +175,7 @@ class Life:
         self._looks.put_nowait(None)
         await self._port.leave()
         outcomes = await asyncio.gather(*work, return_exceptions=True)
+        self._spool.close()
         await self._release()
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -175,7 +191,7 @@ class Life:
         self._port.hear(event)
 
     async def _release(self) -> None:
-        with contextlib.suppress(SQLAlchemyError, OSError):
+        with contextlib.suppress(StoreFault, SQLAlchemyError, OSError):
             async with self._context.database.write() as session:
                 for run, token in self._leased.items():
                     await leases.release(session, MAIN, run, token)

@@ -6,13 +6,23 @@ say it again.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from folkmoot.clock import Mark, Timeline
-from folkmoot.hop.batch import Batch
+from folkmoot.hop.batch import OBJECT, Batch
+from folkmoot.link.face import Arrived
+from folkmoot.log import Outage
 from folkmoot.serve.port import Port
 from folkmoot.store.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+# Bytes of messages in the inbox, while a step is being stored. Receive maximum bounds what a broker sends ahead of our
+# acknowledgements to 32 packets of 256 KiB; this is for brokers of MQTT 3.1.1 that have no such limit, and, half of it, for
+# telemetry, which is never acknowledged.
+WAITING = 32 << 20
 
 Input = tuple[str, Any]
 """Where something comes from (a hop's name, or `work`), and what it is."""
@@ -68,12 +78,25 @@ class Driver:
         self._journal = journal
         self._timeline = timeline
         self._inbox: list[Input] = []
+        self._waiting = 0  # bytes of memory that the messages in it take
+        self._flood = Outage()
         self._taken: list[Input] = []
         self._here = asyncio.Event()
         self._stopping = False
 
     def post(self, source: str, event: Any) -> None:
-        """Puts something into the inbox; call it on the loop's thread."""
+        """Puts something into the inbox; call it on the loop's thread.
+
+        A message that there is no room for is dropped and not acknowledged: it comes again when the link has been lost, or its
+        sender says it again.
+        """
+        if isinstance(event, Arrived):
+            size = OBJECT + len(event.payload)
+            if self._waiting + size > (WAITING if event.token is not None else WAITING // 2):
+                if self._flood.begins():
+                    log.warning("messages come faster than they can be stored", extra={"hop": source})
+                return
+            self._waiting += size
         self._inbox.append((source, event))
         self._here.set()
 
@@ -91,7 +114,8 @@ class Driver:
         """Steps until `stop`. Raises StoreFault where a step cannot be stored."""
         while not self._stopping:
             await self._wait(node.wake)
-            self._taken, self._inbox = self._inbox, []
+            self._taken, self._inbox, self._waiting = self._inbox, [], 0
+            self._flood.ends()
             self._here.clear()
             batches = node.step(self._taken, self._timeline.now())
             await self._journal.commit(batches, self._timeline.mark())
