@@ -21,6 +21,7 @@ from folkmoot.serve.health import Health
 from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Births, Port
 from folkmoot.serve.silence import Silence
+from folkmoot.store import disk
 from folkmoot.store.cache import Cache
 from folkmoot.store.ledger import Ledger
 from folkmoot.store.spool import Spool
@@ -69,7 +70,7 @@ class Station:
         self.ledger = Ledger(folder / "ledger.db")
         try:
             self.cache = Cache(folder / "cache", CACHE)
-            self.spool = Spool(folder / "spool")
+            self.spool = Spool(folder / "spool", disk.share(folder))
             self.boot = self.ledger.count("boot")
             local = Local(self.ledger)
             self.timeline = Timeline(local.mark)

@@ -14,7 +14,18 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 FAILING = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT})
 # SQLite does not say what the system said. These may be about the disk, or about a file that we may not write.
 _MAYBE = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+SHARE = (64 << 20, 2 << 30)  # bytes (protocol.md, Numbers to start from); a disk that lacks the least is full before
 SMALL = 1 << 16  # bytes: what a transaction without a payload takes at most
+
+
+def share(folder: Path) -> int:
+    """Gives how many bytes a node may keep of what others send it: a tenth of the disk, within SHARE. Raises StoreFault."""
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        raise fault(folder, error) from None
+    least, most = SHARE
+    return max(least, min(most, found.f_blocks * found.f_frsize // 10))
 
 
 def fault(place: Path, error: OSError | sqlite3.Error) -> StoreFault:

@@ -18,6 +18,8 @@ from folkmoot.wire import chunks, codec
 
 EVERY = 8  # pieces between two syncs
 FORGET = 7 * 86_400  # seconds after which an abandoned transfer goes: the broker forgets its sessions then, too
+LIMIT = 2 << 30  # bytes of all transfers (protocol.md, Numbers to start from)
+MOST = 64  # transfers at once: each has a file open, of the 1,024 that a process usually may have
 
 
 class _Map(msgspec.Struct, frozen=True):
@@ -38,9 +40,10 @@ class _Coming:
 class Spool:
     """The folder of transfers under way."""
 
-    def __init__(self, folder: Path) -> None:
-        """Makes the folder and drops transfers that nobody has gone on with for a week. Raises StoreFault."""
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        """Makes the folder and drops transfers that nobody has gone on with for a week; `limit` in bytes. Raises StoreFault."""
         self._folder = folder
+        self.limit = limit
         self._coming: dict[bytes, _Coming] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +52,33 @@ class Spool:
                     path.unlink()
         except OSError as error:
             raise disk.fault(folder, error) from None
+
+    def fits(self, payload: bytes, size: int) -> bool:
+        """Whether there is a place for a transfer of `size` bytes now, or it has one.
+
+        What nobody goes on with, from an earlier life or at rest, makes room for it: the oldest first. Raises StoreFault.
+        """
+        if payload in self._coming:
+            return True
+        left = self.limit - size - sum(coming.size for coming in self._coming.values())
+        if left < 0 or len(self._coming) >= MOST:
+            return False
+        try:
+            idle = [(path.stat().st_mtime_ns, path.stat().st_size, path.stem) for path in self._folder.glob("*.part")]
+        except OSError as error:
+            raise disk.fault(self._folder, error) from None
+        busy = {one.hex() for one in (*self._coming, payload)}
+        for _, taken, name in sorted(idle, reverse=True):
+            left -= taken if name not in busy else 0
+            if left < 0 and name not in busy:
+                self.drop(bytes.fromhex(name))
+        return True
+
+    def rest(self, payload: bytes) -> None:
+        """Notes what is there of a transfer, which somebody may go on with, and closes its file."""
+        with suppress(OSError):  # what cannot be noted comes again
+            self._sync(payload, self._coming[payload])
+        self._close(payload)
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which chunks are there, starting a new file where there is none of this size and chunk."""
@@ -112,11 +142,9 @@ class Spool:
             raise disk.fault(self._folder, error) from None
 
     def close(self) -> None:
-        """Notes what is there, and closes every file. What cannot be noted comes again."""
-        for payload, coming in list(self._coming.items()):
-            with suppress(OSError):
-                self._sync(payload, coming)
-            self._close(payload)
+        """Notes what is there, and closes every file."""
+        for payload in list(self._coming):
+            self.rest(payload)
 
     def _sync(self, payload: bytes, coming: _Coming) -> None:
         os.fdatasync(coming.file)
