@@ -47,6 +47,7 @@ LOOK = LEASE / 3  # seconds between two looks for runs that nobody has, and two 
 AGAIN = 1.0  # seconds until the next life, when a store has failed
 GRACE = 45_000  # ms from away to gone: 1.5 keepalives of 30 s
 
+ANY = 1 << 62  # bytes: how much of a data folder's disk is the cloud's is for its operators to say
 # Partials of a hundred thousand parameters travel inside one message; the cloud's broker is configured by us.
 INLINE_DOWN = 2 * INLINE
 
@@ -132,7 +133,7 @@ class Life:
         settings = context.settings
         tree = Tree(settings.namespace)
         timeline = Timeline(mark)
-        self._spool = Spool(settings.data / "spool")
+        self._spool = Spool(settings.data / "spool", ANY)
         below = Upper(tree, "cloud", self._spool, INLINE_DOWN)
         below.software = f"folkmoot {__version__}"
         self._node = Cloud(below, GRACE)
