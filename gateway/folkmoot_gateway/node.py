@@ -120,7 +120,9 @@ class Gateway:
             if hello.devices is not None:
                 found += hello.devices if entry.state == "up" else ()
             else:
-                found.append(Device(name, entry.state, hello.examples, hello.software, hello.runtime, hello.memory, hello.data))
+                why_not = "" if hello.ready else hello.why_not or "it is not ready"
+                about = (hello.examples, hello.software, hello.runtime, hello.memory, hello.data, why_not)
+                found.append(Device(name, entry.state, *about))
         return tuple(found)
 
     def _introduce(self, up: Batch) -> None:

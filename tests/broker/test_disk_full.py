@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from folkmoot import tasks
 from folkmoot.link.broker import Broker, mosquitto_broker
 from folkmoot.link.face import Arrived
 from folkmoot.link.settings import Broker as Where
@@ -25,6 +26,7 @@ from tests.kit.disk import MakeDisk
 from tests.kit.ear import join
 from tests.kit.ends import message
 from tests.kit.federation import DeviceService, Federation
+from tests.kit.processes import Town
 
 TREE = Tree("fl", "g1")
 PARAMETERS = 50
@@ -193,6 +195,37 @@ async def test_a_gateway_whose_disk_is_full_in_the_middle_of_a_run_loses_no_answ
 
 
 @pytest.mark.broker
+async def test_operators_see_which_device_has_no_room_and_the_run_waits_for_it(tmp_path: Path, make_disk: MakeDisk) -> None:
+    disk = make_disk(tmp_path / "run" / "a", 4 << 20)
+    async with federation(tmp_path, PARAMETERS) as found:
+        undisturbed = await found.launch(rounds=ROUNDS)
+        await found.run(undisturbed)
+        disk.fill()
+        # What it has begun and cannot store the answer of may be waited for, until the deadline.
+        run = await found.launch(rounds=ROUNDS, min_answers=len(EVERYBODY), deadline_seconds=10)
+
+        async def told() -> bool:
+            row = (await found.api.get("/v1/devices/a")).json()
+            return (row["state"], row["why_not"]) == ("up", "no room on the disk")
+
+        async def waits() -> bool:
+            return bool((await found.api.get(f"/v1/runs/{run}")).json()["reason"] == "4 devices are ready; the run needs 5")
+
+        await until(found, told)
+        await until(found, waits)
+        disk.make_room()
+        assert (await found.run(run))["outcome"] == "completed"
+        assert (await found.api.get("/v1/devices/a")).json()["why_not"] == ""
+        # The round in which it happened is short of an answer, and so is one that opened before the news had got to the cloud.
+        without = [one for one in EVERYBODY if one != "a"]
+        listed = await answered(found, run, ROUNDS)
+        short = listed.count(without)
+        assert 1 <= short <= 2
+        assert listed == [without] * short + [EVERYBODY] * (ROUNDS - short)
+        assert await models(found, run) == (await models(found, undisturbed))[: ROUNDS - short]
+
+
+@pytest.mark.broker
 async def test_a_cloud_whose_disk_is_full_says_so_and_finishes_the_run_when_there_is_room(
     tmp_path: Path, make_disk: MakeDisk
 ) -> None:
@@ -223,3 +256,33 @@ async def test_a_cloud_whose_disk_is_full_says_so_and_finishes_the_run_when_ther
         assert await answered(found, run, 3) == [EVERYBODY] * 3
         assert await models(found, run) == await models(found, undisturbed)
         assert (await found.api.get("/readyz")).status_code == 200
+
+
+@pytest.mark.broker
+def test_processes_live_on_and_one_that_starts_on_a_full_disk_waits_for_room(tmp_path: Path, make_disk: MakeDisk) -> None:
+    disks = {name: make_disk(tmp_path / name, 8 << 20) for name in ("a", "g1")}
+    with Town(tmp_path, {"g1": ["a", "b"]}) as town:
+        town.up(2)
+        run = town.launch(tasks.read("digits-mlp"), rounds=40, min_answers=2, plan={"epochs": 5})
+        town.until(lambda: town.get(f"/v1/runs/{run}").get("done", 0) >= 2)
+        pids = {process.name: process.pid for process in town.processes()}
+        for disk in disks.values():
+            disk.fill()
+        town.until(lambda: town.get("/v1/gateways/g1")["why_not"] == "no room on the disk")
+        town.devices["a"].kill()
+        town.devices["a"].start()
+        town.until(lambda: "no room on the disk: nothing is taken in" in town.devices["a"].said())
+        assert town.gateways["g1"].pid == pids["g1"]
+        for disk in disks.values():
+            disk.make_room()
+        town.up(2)
+        done = town.get(f"/v1/runs/{run}")["done"]
+        town.until(lambda: town.get(f"/v1/runs/{run}")["done"] >= done + 3)
+        rows = town.get(f"/v1/runs/{run}/rounds", limit=100)["items"]
+        learnt = [one["number"] for one in rows if one["model"]]
+        assert len(learnt) >= 4
+        assert all(town.members(run, number)[name]["fate"] == "answered" for number in learnt for name in ("a", "b"))
+        town.post(f"/v1/runs/{run}/stop")
+        assert {process.name: process.pid for process in town.processes() if process.name != "a"} == {
+            name: pid for name, pid in pids.items() if name != "a"
+        }
