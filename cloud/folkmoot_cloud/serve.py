@@ -14,9 +14,11 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot.errors import StoreFault, UserFault
+from folkmoot.serve.lives import Room
 from folkmoot_cloud.app import create_app, open_blobs, open_database
 from folkmoot_cloud.engine import MakeEngine
 from folkmoot_cloud.settings import Listen, Settings
+from folkmoot_cloud.shortage import shortage
 
 log = logging.getLogger(__name__)
 
@@ -64,23 +66,36 @@ def listen(where: Listen) -> socket.socket:
         raise UserFault(f"listen: {where.host}:{where.port} cannot be used: {error.strerror or error}") from None
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(settings: Settings, until: asyncio.Event) -> None:
     """Makes sure that everything local can be used, and brings the database to the newest form.
 
-    Raises UserFault, one sentence each: before the server starts, because a server would print a traceback.
+    Where the disk is full, it waits until there is room, or `until` is set: SQLite cannot even read there. Raises UserFault,
+    one sentence each: before the server starts, because a server would print a traceback.
     """
-    try:
-        database = await open_database(settings, open_blobs(settings))
-    except (SQLAlchemyError, StoreFault, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise UserFault(f"database.url: the database cannot be used: {reason}") from None
-    await database.close()
+    room = Room(settings.data)
+    while not until.is_set():
+        try:
+            database = await open_database(settings, open_blobs(settings))
+        except (SQLAlchemyError, StoreFault, OSError) as error:
+            fault = shortage(error, settings.data)
+            if fault is None:
+                reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+                raise UserFault(f"database.url: the database cannot be used: {reason}") from None
+            await room.wait(fault, until)
+        else:
+            await database.close()
+            return
 
 
 async def _serve(settings: Settings, make_engine: MakeEngine, listening: socket.socket) -> None:
-    await prepare(settings)
-    server = Server(create_app(settings, make_engine))
     loop = asyncio.get_running_loop()
+    until = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, until.set)
+    await prepare(settings, until)
+    if until.is_set():
+        return
+    server = Server(create_app(settings, make_engine))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.handle_exit, number, None)
     host, port = listening.getsockname()[:2]

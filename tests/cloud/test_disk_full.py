@@ -1,5 +1,6 @@
 """The API on a disk that has no room: one sentence, nothing half done, and on it goes."""
 
+import asyncio
 import errno
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from folkmoot.errors import DiskFault, StoreFault
 from folkmoot_cloud.blobs.store import Folder
+from folkmoot_cloud.serve import prepare
 from folkmoot_cloud.settings import Settings, Tokens
 from folkmoot_cloud.shortage import lacking, shortage
 from tests.cloud.test_problems import MEDIA
@@ -48,6 +50,25 @@ async def test_what_cannot_be_stored_is_refused_in_one_sentence_and_what_is_stor
         await cloud.run(task=(await cloud.task(7))["id"])
         once = [await cloud.made("/v1/runs", task=task["id"]) for _ in range(2)]
         assert once[0]["id"] != once[1]["id"]
+
+
+async def test_a_cloud_that_starts_on_a_full_disk_waits_for_room(tmp_path: Path, make_disk: MakeDisk) -> None:
+    disk = make_disk(tmp_path / "data", 8 << 20)
+    settings = Settings(data=disk.folder, tokens=Tokens(bootstrap_file=tmp_path / "token"))
+    async with kit.running(settings):
+        pass
+    disk.fill()
+    starting = asyncio.create_task(prepare(settings, asyncio.Event()))
+    stopped = asyncio.Event()
+    given_up = asyncio.create_task(prepare(settings, stopped))
+    done, _ = await asyncio.wait((starting, given_up), timeout=0.5)
+    assert not done
+    stopped.set()
+    await given_up
+    disk.make_room()
+    await starting
+    async with kit.running(settings) as cloud:
+        assert (await cloud.client.get("/readyz")).status_code == 200
 
 
 async def test_a_large_blob_that_does_not_fit_leaves_nothing_behind(tmp_path: Path, make_disk: MakeDisk) -> None:
