@@ -17,6 +17,7 @@ from folkmoot.link.broker import Broker, mosquitto_broker
 from folkmoot.link.face import Arrived
 from folkmoot.link.settings import Broker as Where
 from folkmoot.serve.health import missing
+from folkmoot.serve.station import DEVICE
 from folkmoot.wire import bundle, codec
 from folkmoot.wire.messages import Ask, Body, Get, Hello, Refuse, Request, Started, Status
 from folkmoot.wire.topics import Tree
@@ -60,6 +61,11 @@ class Above:
 
         await self.ear.next(Arrived, wanted, patience)
         return found[0]
+
+    def about(self, kind: type[Body]) -> set[bytes]:
+        """Gives the ids of the Asks about which messages of a kind have come."""
+        envelopes = (codec.unseal(event.payload, limit=1 << 20) for event in self.ear.all(Arrived))
+        return {envelope.ask for envelope in envelopes if isinstance(envelope.body, kind)}
 
 
 def the_ask() -> Ask:
@@ -116,6 +122,24 @@ async def test_a_device_whose_disk_is_full_says_so_takes_nothing_and_goes_on_whe
         "no room on the disk: nothing is taken in until that is over",
         "the disk does again",
     ]
+
+
+@pytest.mark.broker
+async def test_what_is_not_stored_stays_with_the_broker_which_sends_no_more_than_the_receive_maximum(
+    mosquitto: Broker, tmp_path: Path, make_disk: MakeDisk
+) -> None:
+    disk = make_disk(tmp_path / "d1", 4 << 20)
+    deeds = {bytes([number]) * 16 for number in range(20)}
+    async with home(mosquitto, disk.folder) as (_, above):
+        disk.fill()
+        for deed in sorted(deeds):
+            above.say(the_ask(), deed)
+        while len(above.about(Refuse)) < DEVICE.receive_maximum:
+            await above.hear(Refuse)
+        disk.make_room()
+        while above.about(Get) != deeds:  # each was sent once, and none is lost
+            await above.hear(Get)
+        assert len(above.about(Refuse)) == DEVICE.receive_maximum
 
 
 HOMES = {"g1": ["a", "b", "c"], "g2": ["d", "e"]}

@@ -1,5 +1,6 @@
 """The service as a process: it starts, says what is wrong, and ends in order."""
 
+import asyncio
 import signal
 import socket
 import subprocess
