@@ -97,7 +97,7 @@ async def _serve(settings: Settings, make_engine: MakeEngine, listening: socket.
         return
     server = Server(create_app(settings, make_engine))
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.handle_exit, number, None)
+        loop.add_signal_handler(number, server.end)
     host, port = listening.getsockname()[:2]
     log.info("serving", extra={"address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
     await server.serve(sockets=[listening])
@@ -113,6 +113,15 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Does nothing."""
         yield
+
+    def end(self) -> None:
+        """Begins the end; called again, open requests are not waited for.
+
+        sse-starlette replaces uvicorn's own `handle_exit`, and then cuts streams off within half a second, wherever they
+        are: it was a race whether a stream of events had ended by itself before.
+        """
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends the streams of events first: they would never end by themselves, and everything else waits for them."""
