@@ -42,6 +42,11 @@ class Service:
         self._until = asyncio.Event()
         self._task = asyncio.create_task(self._serve(self._until))
 
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return self._task is not None and not self._task.done()
+
     async def stop(self) -> None:
         """Ends in order."""
         self._until.set()

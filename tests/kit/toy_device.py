@@ -12,6 +12,7 @@ from folkmoot import log
 from folkmoot.hop import member
 from folkmoot.hop.lower import Lower
 from folkmoot.link.settings import Broker
+from folkmoot.serve.lives import keep
 from folkmoot.serve.station import DEVICE, INLINE, Station
 from folkmoot.wire.messages import Hello
 from folkmoot.wire.topics import Tree
@@ -35,13 +36,22 @@ class ToyDevice(msgspec.Struct, frozen=True, kw_only=True):
 
     async def serve(self, until: asyncio.Event, trained: Callable[[int], None], done: asyncio.Event) -> None:
         """Runs it until `until` is set. `trained` hears of each round in which it has begun; it ends when `done` is set."""
-        station = Station(self.folder)
+        trainings: set[asyncio.Task[None]] = set()
+
+        async def live(station: Station) -> None:
+            await station.run(self._agent(station, trainings, trained, done), until)
+
+        await keep(self.folder, until, live)
+        for task in trainings:
+            task.cancel()
+
+    def _agent(
+        self, station: Station, trainings: set[asyncio.Task[None]], trained: Callable[[int], None], done: asyncio.Event
+    ) -> Agent:
         tree = Tree("fl", self.gateway)
         above = Lower(tree, self.name, station.cache, station.spool, station.ledger, INLINE)
         above.hello = Hello(data=toy.CONTRACT, examples=toy.examples(self.name))
         births = station.join("up", self.home, tree, self.name, upper=False, traffic=DEVICE)
-
-        trainings: set[asyncio.Task[None]] = set()
 
         async def train(item: member.Member) -> None:
             await done.wait()
@@ -55,9 +65,7 @@ class ToyDevice(msgspec.Struct, frozen=True, kw_only=True):
 
         agent = Agent(above, Trainer(start, lambda ask: None), lambda: births.current, lambda: "")
         agent.restore(list(station.ledger.histories()))
-        await station.run(agent, until)
-        for task in trainings:
-            task.cancel()
+        return agent
 
 
 async def main() -> None:

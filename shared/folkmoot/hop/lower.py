@@ -246,7 +246,13 @@ class Lower:
                     self._trim()
 
     def _begin(self, batch: Batch, item: member.Member) -> None:
-        """Begins the work, once program and weights are here."""
+        """Begins the work, once program and weights are here; refuses it where there is no room for them or for its answer."""
+        kept = [other.size for other in self.members.values() if other.state == "offering"]
+        wanted = item.ask.program_size + item.ask.size
+        if wanted > self._spool.limit or (len(kept) >= 2 and sum(kept) >= self._spool.limit):
+            detail = f"{wanted} bytes of program and weights, beside {sum(kept)} of answers without a receipt"
+            self.tell(batch, item, member.Failed("no_room", detail))
+            return
         lacking = self._lacking(item)
         for fetch in lacking:
             if not fetch.begun:

@@ -19,6 +19,7 @@ class Open:
     sums: Sums
     blobs: Mapping[bytes, bytes]  # by sha256: what members may pull
     shard: str
+    kept: int = 0  # bytes of the answers that are in the sums
     # For the record alone, hence not journalled: bytes up and down, and ms from the first Ask to the answer, by member.
     traffic: dict[str, tuple[int, int]] = field(default_factory=dict)
     answered_ms: dict[str, int] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.ports import ROOM, Spool, Sums
 from folkmoot.hop.roster import Change, Roster
+from folkmoot.hop.transfers import Transfers
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import (
     Answer,
@@ -52,9 +53,11 @@ class Upper:
         self._inline = inline
         self._room = inline  # bytes of a payload, or of a piece of one, that the broker lets through
         self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
-        self._coming: dict[tuple[str, bytes], Answer] = {}  # member and payload digest to the manifest
+        self._transfers = Transfers(spool)
         self._restored: list[Open] = []
-        self._damaged: dict[tuple[str, bytes], int] = {}  # the same, to how often it came damaged
+        self._damaged: dict[tuple[str, bytes], int] = {}  # member and payload digest to how often it came damaged
+        self.budget = spool.limit
+        """Bytes of kept answers of all open rounds; who answers beyond it is told `no_room`."""
 
     @property
     def wake(self) -> int | None:
@@ -118,6 +121,7 @@ class Upper:
         judged = open.sums.judge(merge.member, answer, data, None)
         if judged.rejection:
             raise StoreFault(f"an answer of {merge.member} in {open.key} that was taken is now {judged.rejection}")
+        open.kept += len(data)
         open.sums.add(merge.member, judged.content)
 
     def tell(self, batch: Batch, key: str, event: round.Event) -> None:
@@ -136,13 +140,16 @@ class Upper:
         if open is not None:
             for name, seat in open.round.seats.items():
                 self._asks.pop(seat.ask, None)
-                if self._coming.pop((name, seat.payload), None) is not None:
-                    self._spool.drop(seat.payload)
+                self._transfers.end(name, seat.payload)
                 self._damaged.pop((name, seat.payload), None)
             batch.forget(PREFIX + key)
 
     def tick(self, batch: Batch) -> None:
-        """Wakes the rounds whose time has come."""
+        """Wakes the rounds whose time has come, and has transfers begin that have waited for a place; call it in each step."""
+        for member, ask, answer in self._transfers.turns():
+            waiting = self._about(member, ask)
+            if waiting is not None and waiting.round.state == "open" and waiting.round.seats[member].open:
+                self._gather(batch, waiting, member, answer)
         for key, open in list(self.rounds.items()):
             if open.round.wake is not None and open.round.wake <= batch.now:
                 self.tell(batch, key, round.Woke())
@@ -238,43 +245,43 @@ class Upper:
             self.tell(batch, open.key, round.Answered(member, answer.payload))
         elif answer.size > open.sums.limit:
             self._reject(batch, open, member, answer, "oversized", f"{answer.size} bytes; {open.sums.limit} can be sound")
+        elif answer.size > min(self._spool.limit, self.budget - sum(other.kept for other in self.rounds.values())):
+            self._reject(batch, open, member, answer, "no_room", f"{answer.size} bytes, beside the answers that are kept")
         elif answer.inline is not None:
             self._complete(batch, open, member, answer, answer.inline)
         else:
             self._gather(batch, open, member, answer)
 
     def _gather(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:
-        slot = _slot(member, answer.payload)
-        have = self._spool.have(slot, answer.size, answer.chunk)
-        if have.full:
-            self._complete(batch, open, member, answer, self._spool.read(slot))
-            return
         seat = open.round.seats[member]
-        self._coming[member, answer.payload] = answer
+        if seat.payload != answer.payload:  # it has trained anew: one transfer for each Ask
+            self._transfers.end(member, seat.payload)
+        have = self._transfers.begin(member, seat.ask, answer, batch.now)
+        if have is not None and have.full:
+            self._complete(batch, open, member, answer, self._transfers.read(member, answer.payload))
+            return
         seat.payload = answer.payload
         if seat.state == "asked":
             self.tell(batch, open.key, round.Started(member))
+        if have is None:
+            return  # until it has its turn
         need = Receipt(status="need", payload=answer.payload, have=bytes(have))
         batch.sends.append(Send(member, need, seat.ask, open.shard))
 
     def _chunk(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         piece, member = envelope.body, place.member
         assert isinstance(piece, Chunk)
-        answer = self._coming.get((member, piece.payload))
         open = self._about(member, envelope.ask)
-        slot = _slot(member, piece.payload)
-        # Without a manifest it is of a transfer that is over, or of one before a restart: that goes on, and its manifest, which
-        # our Ask brings again, stands behind the chunks that are on their way.
-        if open is None or (answer is None and not (open.round.seats[member].open and self._spool.resume(slot))):
+        if open is None or not open.round.seats[member].open:
             return
         if chunks.crc(piece.data) != piece.crc:
             raise PeerFault("crc", f"chunk {piece.index} of {member}")
-        if self._spool.write(slot, piece.index, piece.data) and answer is not None:
-            self._complete(batch, open, member, answer, self._spool.read(slot))
+        answer = self._transfers.write(member, piece, batch.now)
+        if answer is not None:
+            self._complete(batch, open, member, answer, self._transfers.read(member, piece.payload))
 
     def _complete(self, batch: Batch, open: Open, member: str, answer: Answer, data: bytes) -> None:
-        self._coming.pop((member, answer.payload), None)
-        self._spool.drop(_slot(member, answer.payload))
+        self._transfers.end(member, answer.payload)
         if len(data) != answer.size or codec.digest(data) != answer.payload:
             self._mend(batch, open, member, answer)
             return
@@ -292,6 +299,7 @@ class Upper:
         for effect in effects:
             if isinstance(effect, round.Merge):
                 batch.keeps.append(Keep(PREFIX + open.key, answer.payload, data))
+                open.kept += len(data)
                 open.sums.add(member, judged.content)
         self._perform(batch, open, effects)
 
@@ -378,11 +386,6 @@ class Upper:
 
     def _cancel(self, batch: Batch, place: Place, ask: bytes) -> None:
         batch.sends.append(Send(place.member, Request(what="cancel", reason="closed"), ask, place.shard))
-
-
-def _slot(member: str, payload: bytes) -> bytes:
-    """Gives where a member's answer is spooled: what another one calls its own by the same digest is none of its business."""
-    return codec.digest(member.encode() + payload)
 
 
 _CHANGES: dict[Change, type[round.Back | round.Away | round.Gone]] = {

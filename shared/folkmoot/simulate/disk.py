@@ -219,6 +219,16 @@ class Spool:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._unsynced: dict[bytes, int] = {}
+        self.limit = LIMIT
+
+    def fits(self, payload: bytes, size: int) -> bool:
+        """Says yes: these disks are large."""
+        return True
+
+    def rest(self, payload: bytes) -> None:
+        """Puts on the disk what is there of a transfer."""
+        if payload in self._disk.parts:
+            self._sync(payload, self._disk.parts[payload])
 
     def resume(self, payload: bytes) -> bool:
         """Whether there is a transfer that pieces can be written to."""

@@ -13,15 +13,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from folkmoot.errors import PeerFault, StoreFault
+from folkmoot.errors import PeerFault
+from folkmoot.store import disk
 from folkmoot.wire import chunks
 
-# Bytes of a payload: sums of the largest task there can be (folkmoot.wire.bundle), one byte a weight, are 2 GiB as int64. It
-# keeps a bitmap below 512 KiB, whatever is announced.
+# Bytes of all transfers, hence also of a payload: sums of the largest task there can be (folkmoot.wire.bundle), one byte a
+# weight, are 2 GiB as int64. It keeps a bitmap below 512 KiB, whatever is announced.
 LIMIT = 1 << 32
 # Bytes between two syncs, which is what a power cut costs at most: 7 % of a model of 1 MB, for 16 syncs. More of them would
 # cost time, and write the page of the notes and the file system's journal more often, which wears a card.
 SYNC = 65_536
+MOST = 64  # transfers at once: each has a file open, of the 1,024 that a process usually may have
 FORGET = 7 * 86_400  # seconds after which an abandoned transfer goes: the broker forgets its sessions then, too
 _CRC = struct.Struct("<I")
 _END = struct.Struct("<8sQI")  # what it is, size of the payload, of a chunk
@@ -52,10 +54,10 @@ class Spool:
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
         """Makes the folder and drops transfers that nobody has gone on with for a week. Raises StoreFault.
 
-        `limit`: bytes of a payload that it takes at most.
+        `limit`: bytes of all transfers.
         """
         self._folder = folder
-        self._limit = limit
+        self.limit = limit
         self._coming: dict[bytes, _Coming] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +65,36 @@ class Spool:
                 if path.stat().st_mtime < time.time() - FORGET:
                     path.unlink()
         except OSError as error:
-            raise self._fault(error) from None
+            raise disk.fault(self._folder, error) from None
+
+    def fits(self, payload: bytes, size: int) -> bool:
+        """Whether there is a place for a transfer of `size` bytes now, or it has one.
+
+        What nobody goes on with, from an earlier life or at rest, makes room for it: the oldest first. Raises StoreFault.
+        """
+        if payload in self._coming:
+            return True
+        left = self.limit - size - sum(coming.size for coming in self._coming.values())
+        if left < 0 or len(self._coming) >= MOST:
+            return False
+        try:
+            idle = [(path.stat().st_mtime_ns, path.stat().st_size, path.stem) for path in self._folder.glob("*.part")]
+        except OSError as error:
+            raise disk.fault(self._folder, error) from None
+        busy = {one.hex() for one in (*self._coming, payload)}
+        for _, taken, name in sorted(idle, reverse=True):
+            left -= taken if name not in busy else 0
+            if left < 0 and name not in busy:
+                self.drop(bytes.fromhex(name))
+        return True
+
+    def rest(self, payload: bytes) -> None:
+        """Puts on the disk what is there of a transfer, which somebody may go on with, and closes its file."""
+        coming = self._coming.get(payload)
+        if coming is not None:
+            with suppress(OSError):  # what does not get there comes again
+                self._sync(coming)
+        self._close(payload)
 
     def resume(self, payload: bytes) -> bool:
         """Whether there is a transfer that pieces can be written to; takes up one that an earlier life has left."""
@@ -74,7 +105,7 @@ class Spool:
                     mark, size, chunk = _END.unpack(file.read(_END.size))
             except OSError:  # it is not there, or too short
                 return False
-            if mark != _MARK or not chunk > 0 or size > self._limit:
+            if mark != _MARK or not chunk > 0 or size > self.limit:
                 return False
             self.have(payload, size, chunk)
         return True
@@ -84,15 +115,15 @@ class Spool:
 
         Raises PeerFault("oversized") for more than the limit, before it makes room for any of it.
         """
-        if size > self._limit:
-            raise PeerFault("oversized", f"a payload of {size} bytes; {self._limit} are allowed")
+        if size > self.limit:
+            raise PeerFault("oversized", f"a payload of {size} bytes; {self.limit} are allowed")
         coming = self._coming.get(payload)
         if coming is None or (coming.size, coming.chunk) != (size, chunk):
             self._close(payload)
             try:
                 coming = self._coming[payload] = self._open(payload, size, chunk)
             except OSError as error:
-                raise self._fault(error) from None
+                raise disk.fault(self._folder, error) from None
         return chunks.Bitmap(coming.bitmap.total, bytes(coming.bitmap))
 
     def write(self, payload: bytes, index: int, data: bytes) -> bool:
@@ -114,7 +145,7 @@ class Spool:
                 if coming.unsynced >= SYNC:
                     self._sync(coming)
             except OSError as error:
-                raise self._fault(error) from None
+                raise disk.fault(self._folder, error) from None
         return coming.bitmap.full
 
     def read(self, payload: bytes) -> bytes:
@@ -123,7 +154,7 @@ class Spool:
         try:
             return os.pread(coming.file, coming.size, 0)
         except OSError as error:
-            raise self._fault(error) from None
+            raise disk.fault(self._folder, error) from None
 
     def drop(self, payload: bytes) -> None:
         """Forgets a transfer. Raises StoreFault where the disk does not do."""
@@ -131,14 +162,12 @@ class Spool:
         try:
             self._path(payload).unlink(missing_ok=True)
         except OSError as error:
-            raise self._fault(error) from None
+            raise disk.fault(self._folder, error) from None
 
     def close(self) -> None:
-        """Puts on the disk what is there, and closes every file. What does not get there comes again."""
-        for payload, coming in list(self._coming.items()):
-            with suppress(OSError):
-                self._sync(coming)
-            self._close(payload)
+        """Puts on the disk what is there, and closes every file."""
+        for payload in list(self._coming):
+            self.rest(payload)
 
     def _open(self, payload: bytes, size: int, chunk: int) -> _Coming:
         """Opens the file of a transfer, or makes it anew where it is not of this size and chunk. Raises OSError."""
@@ -183,6 +212,3 @@ class Spool:
 
     def _path(self, payload: bytes) -> Path:
         return self._folder / f"{payload.hex()}.part"
-
-    def _fault(self, error: OSError) -> StoreFault:
-        return StoreFault(f"{self._folder}: {error}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from folkmoot.hop import member
 from folkmoot.hop.batch import Batch
@@ -305,3 +306,30 @@ def test_blocks_that_come_when_nobody_waits_any_more_are_let_go(tmp_path: Path) 
         data = chunks.piece(PROGRAM, index, get.chunk)
         block = Block(blob=codec.digest(PROGRAM), index=index, size=len(PROGRAM), crc=chunks.crc(data), data=data)
         assert not down(end, block, ask=DEED).sends
+
+
+@pytest.mark.parametrize("size", [2 << 30, (1 << 53) - 1])
+def test_an_ask_that_there_is_no_room_for_is_refused_before_a_byte_of_it_is_set_aside(tmp_path: Path, size: int) -> None:
+    end = lower(tmp_path)
+    batch = down(end, question(size=size), ask=DEED)
+    (refusal,) = [body for body in bodies(batch) if isinstance(body, Refuse)]
+    assert refusal.reason == "no_room"
+    assert batch.forgets == ["m/" + DEED.hex()]
+    assert not sent(batch, Get)
+    assert not list((tmp_path / "lower-spool").iterdir())
+
+
+def test_answers_that_nobody_has_receipted_leave_no_room_for_more_work_but_two_always_may_wait(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    end._spool.limit = 30_000  # the program and two answers of this size
+    for number in (1, 2, 3):
+        deed = bytes([number]) * 16
+        batch = down(end, question(run=f"run{number}"), ask=deed)
+        if number < 3:
+            assert end.members[deed].state == "working"
+            end.worked(Batch(0), end.members[deed], bytes([number]) * 20_000)
+    (refusal,) = [body for body in bodies(batch) if isinstance(body, Refuse)]
+    assert refusal.reason == "no_room"
+    down(end, Receipt(status="ok", payload=end.members[b"\1" * 16].payload), ask=b"\1" * 16)
+    down(end, question(run="run3"), ask=b"\3" * 16)
+    assert end.members[b"\3" * 16].state == "working"
