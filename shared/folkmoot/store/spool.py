@@ -17,9 +17,7 @@ from folkmoot.errors import PeerFault
 from folkmoot.store import disk
 from folkmoot.wire import chunks
 
-# Bytes of all transfers, hence also of a payload: sums of the largest task there can be (folkmoot.wire.bundle), one byte a
-# weight, are 2 GiB as int64. It keeps a bitmap below 512 KiB, whatever is announced.
-LIMIT = 1 << 32
+LIMIT = 2 << 30  # bytes of all transfers (protocol.md, Numbers to start from), hence also of one
 # Bytes between two syncs, which is what a power cut costs at most: 7 % of a model of 1 MB, for 16 syncs. More of them would
 # cost time, and write the page of the notes and the file system's journal more often, which wears a card.
 SYNC = 65_536
