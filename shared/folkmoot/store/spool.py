@@ -14,6 +14,9 @@ import msgspec
 from folkmoot.errors import PeerFault, StoreFault
 from folkmoot.wire import chunks, codec
 
+# Bytes of a payload: sums of the largest task there can be (folkmoot.wire.bundle), one byte a weight, are 2 GiB as int64. It
+# keeps a bitmap below 512 KiB, whatever is announced.
+LIMIT = 1 << 32
 EVERY = 8  # pieces between two syncs
 FORGET = 7 * 86_400  # seconds after which an abandoned transfer goes: the broker forgets its sessions then, too
 
@@ -36,9 +39,13 @@ class _Coming:
 class Spool:
     """The folder of transfers under way."""
 
-    def __init__(self, folder: Path) -> None:
-        """Makes the folder and drops transfers that nobody has gone on with for a week. Raises StoreFault."""
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        """Makes the folder and drops transfers that nobody has gone on with for a week. Raises StoreFault.
+
+        `limit`: bytes of a payload that it takes at most.
+        """
         self._folder = folder
+        self._limit = limit
         self._coming: dict[bytes, _Coming] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -49,15 +56,21 @@ class Spool:
             raise StoreFault(f"{folder}: {error}") from None
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
-        """Gives which chunks are there, starting a new file where there is none of this size and chunk."""
+        """Gives which chunks are there, starting a new file where there is none of this size and chunk.
+
+        Raises PeerFault("oversized") for more than the limit, before it makes room for any of it.
+        """
+        if size > self._limit:
+            raise PeerFault("oversized", f"a payload of {size} bytes; {self._limit} are allowed")
         coming = self._coming.get(payload)
         if coming is not None and (coming.size, coming.chunk) == (size, chunk):
             return chunks.Bitmap(coming.bitmap.total, bytes(coming.bitmap))
         self._close(payload)
-        known = self._known(payload)
-        bits = known.bits if known is not None and (known.size, known.chunk) == (size, chunk) else b""
-        bitmap = chunks.Bitmap(chunks.count(size, chunk), bits)
+        bitmap = self._noted(payload, size, chunk) or chunks.Bitmap(chunks.count(size, chunk))
         try:
+            if not any(bytes(bitmap)):
+                # A map of another size says nothing of what is written from now on.
+                self._map(payload).unlink(missing_ok=True)
             file = os.open(self._part(payload), os.O_RDWR | os.O_CREAT, 0o600)
             os.posix_fallocate(file, 0, max(size, 1))
         except OSError as error:
@@ -68,9 +81,12 @@ class Spool:
     def write(self, payload: bytes, index: int, data: bytes) -> bool:
         """Stores one chunk; says whether all are there.
 
-        Raises PeerFault("malformed") for one that does not fit, StoreFault where the disk does not do.
+        Raises PeerFault("malformed") for one that does not fit or of a payload that is not under way, StoreFault where the disk
+        does not do.
         """
-        coming = self._coming[payload]
+        coming = self._coming.get(payload)
+        if coming is None:
+            raise PeerFault("malformed", f"chunk {index} of a payload that is not under way")
         expected = min(coming.chunk, coming.size - index * coming.chunk)
         if not 0 <= index < coming.bitmap.total or len(data) != expected:
             raise PeerFault("malformed", f"chunk {index} of {len(data)} bytes")
@@ -93,8 +109,9 @@ class Spool:
     def drop(self, payload: bytes) -> None:
         """Forgets a transfer."""
         self._close(payload)
-        self._part(payload).unlink(missing_ok=True)
+        # In this order: a map that outlives its pieces would say that they are there.
         self._map(payload).unlink(missing_ok=True)
+        self._part(payload).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Notes what is there, and closes every file."""
@@ -114,10 +131,13 @@ class Spool:
         if coming is not None:
             os.close(coming.file)
 
-    def _known(self, payload: bytes) -> _Map | None:
-        """Gives what an earlier life has noted; None where there is nothing sound."""
+    def _noted(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap | None:
+        """Gives what an earlier life has noted of this size and chunk; None where that is not sound or its pieces are gone."""
         try:
-            return codec.load(self._map(payload).read_bytes(), _Map, limit=1 << 20)
+            known = codec.load(self._map(payload).read_bytes(), _Map, limit=1 << 20)
+            if (known.size, known.chunk) != (size, chunk) or self._part(payload).stat().st_size < size:
+                return None
+            return chunks.Bitmap(chunks.count(size, chunk), known.bits)
         except (OSError, PeerFault):
             return None
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from folkmoot.errors import PeerFault
-from folkmoot.store.spool import EVERY, FORGET, Spool
+from folkmoot.store.spool import EVERY, FORGET, LIMIT, Spool
 from folkmoot.wire import chunks, codec
 
 CHUNK = 1_024
@@ -67,6 +67,55 @@ def test_a_damaged_map_starts_the_transfer_over(tmp_path: Path, damage: bytes) -
     first.close()
     (tmp_path / f"{(b'p' * 32).hex()}.map").write_bytes(damage)
     assert len(list(Spool(tmp_path).have(b"p" * 32, 3 * CHUNK, CHUNK).missing())) == 3
+
+
+def test_pieces_of_another_size_are_not_taken_for_those_of_an_earlier_life(tmp_path: Path) -> None:
+    size = EVERY * CHUNK
+    first = Spool(tmp_path)
+    first.have(b"p" * 32, size, CHUNK)
+    for index in range(EVERY):
+        first.write(b"p" * 32, index, b"1" * CHUNK)
+    first.have(b"p" * 32, size, 2 * CHUNK)
+    first.write(b"p" * 32, 0, b"2" * 2 * CHUNK)
+    assert len(list(first.have(b"p" * 32, size, CHUNK).missing())) == EVERY
+    first.have(b"p" * 32, size, 2 * CHUNK)
+    first.write(b"p" * 32, 0, b"2" * 2 * CHUNK)
+    assert len(list(Spool(tmp_path).have(b"p" * 32, size, CHUNK).missing())) == EVERY  # after kill -9
+
+
+@pytest.mark.parametrize("left", [None, 0, CHUNK], ids=["no file", "an empty file", "half a file"])
+def test_a_map_whose_pieces_are_gone_says_nothing(tmp_path: Path, left: int | None) -> None:
+    first = Spool(tmp_path)
+    first.have(b"p" * 32, 2 * CHUNK, CHUNK)
+    first.write(b"p" * 32, 1, bytes(CHUNK))
+    first.close()
+    part = tmp_path / f"{(b'p' * 32).hex()}.part"
+    part.unlink()
+    if left is not None:
+        part.write_bytes(bytes(left))
+    assert list(Spool(tmp_path).have(b"p" * 32, 2 * CHUNK, CHUNK).missing()) == [0, 1]
+
+
+def test_a_map_for_fewer_pieces_than_its_size_has_says_nothing(tmp_path: Path) -> None:
+    first = Spool(tmp_path)
+    first.have(b"p" * 32, 20 * CHUNK, CHUNK)
+    first.close()
+    forged = codec.dump({"size": 20 * CHUNK, "chunk": CHUNK, "bits": b"\xff"})
+    (tmp_path / f"{(b'p' * 32).hex()}.map").write_bytes(forged)
+    assert len(list(Spool(tmp_path).have(b"p" * 32, 20 * CHUNK, CHUNK).missing())) == 20
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, (1 << 53) - 1, 1 << 60])
+def test_more_than_there_can_be_is_refused_before_there_is_room_for_it(tmp_path: Path, size: int) -> None:
+    spool = Spool(tmp_path)
+    with pytest.raises(PeerFault, match="oversized"):
+        spool.have(b"p" * 32, size, CHUNK)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_piece_of_a_payload_that_is_not_under_way_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PeerFault, match="malformed"):
+        Spool(tmp_path).write(b"p" * 32, 0, bytes(CHUNK))
 
 
 def test_another_chunk_size_starts_over(tmp_path: Path) -> None:
