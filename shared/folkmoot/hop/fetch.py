@@ -55,8 +55,9 @@ class Fetch:
         if block.size != self.size or chunks.crc(block.data) != block.crc:
             return "wait"
         self._tries = 0
+        whole = self._spool.write(self.blob, block.index, block.data)
         self._have.add(block.index)
-        if self._spool.write(self.blob, block.index, block.data):
+        if whole:
             data = self._spool.read(self.blob)
             if codec.digest(data) == self.blob:
                 return "done"
