@@ -4,6 +4,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+import cbor2
 import msgspec
 import pycddl
 
@@ -39,6 +40,23 @@ def _field(sent: dict[Any, Any], held: msgspec.Struct, field: msgspec.structs.Fi
     if field.default_factory is not msgspec.NODEFAULT:
         default = field.default_factory()
     return not field.required and type(value) is type(default) and value == default
+
+
+def deterministic(data: bytes) -> bool:
+    """Says whether bytes are the deterministic encoding of the item that they are.
+
+    Where a float is in it that cannot be said, for receivers take floats in every width: then True.
+    """
+    item = cbor2.loads(data)
+    return _floats(item) or cbor2.dumps(item, canonical=True) == data
+
+
+def _floats(item: Any) -> bool:
+    if isinstance(item, dict):
+        return any(map(_floats, item.values()))
+    if isinstance(item, list):
+        return any(map(_floats, item))
+    return isinstance(item, float) or (isinstance(item, cbor2.CBORTag) and _floats(item.value))
 
 
 def sound(rule: str, data: bytes) -> bool:

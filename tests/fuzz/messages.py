@@ -6,7 +6,7 @@ import msgspec
 from folkmoot.hop.ports import ROOM
 from folkmoot.wire import codec
 from folkmoot.wire.messages import NUMBERS, TYPES, Ask, Plan
-from tests.fuzz.agreement import agrees, sound
+from tests.fuzz.agreement import agrees, deterministic, sound
 from tests.fuzz.target import Target, bounded, refusal
 from tests.kit import golden
 
@@ -33,6 +33,7 @@ def _message(data: bytes) -> None:
     assert (len(data) > LIMIT) == (reason == "oversized")
     for envelope in found:
         sent, again = cbor2.loads(data), codec.seal(envelope)
+        assert deterministic(data), data.hex()
         for key, name in KEYS.items():
             value = getattr(envelope, name)
             assert agrees(sent[key], value) if key in sent else value == NEVER[name], name
@@ -52,6 +53,7 @@ def _body(data: bytes, kind: type[msgspec.Struct]) -> None:
     assert (len(data) > LIMIT) == (reason == "oversized")
     for body in found:
         again = codec.dump(body)
+        assert deterministic(data), data.hex()
         assert agrees(cbor2.loads(data), body)
         assert sound(kind.__name__.lower(), again), again.hex()
         assert codec.dump(codec.load(again, kind, limit=LIMIT)) == again
@@ -72,7 +74,14 @@ def seeds() -> tuple[bytes, ...]:
     whole = [golden.sent(name) for name in golden.NAMES if "type" in golden.read(name)]
     fields = [cbor2.loads(data) for data in whole]
     bodies = [bytes([one[1]]) + cbor2.dumps(one[9], canonical=True) for one in fields]
-    return (*(b"\0" + data for data in whole), *bodies)
+    # What takes most memory for its bytes: empty maps, in a key that is not known and in those that are.
+    dense = [{**fields[0], 15: [{}] * 900}, {**fields[0], 15: ["\U0001f600" + "a" * 60] * 50}]
+    home = ["a", "up", 0, "", "", 0, ""]
+    bodies += [
+        b"\x0a" + cbor2.dumps({"devices": [home] * 300}, canonical=True),
+        b"\x0a" + cbor2.dumps({"features": [""] * 3000}),
+    ]
+    return (*(b"\0" + data for data in whole), *(b"\0" + cbor2.dumps(one, canonical=True) for one in dense), *bodies)
 
 
 TARGET = Target("messages", run, seeds(), cbor=1)

@@ -2,9 +2,9 @@
 
 import cbor2
 
-from folkmoot.wire import partial
-from folkmoot.wire.partial import WIDTHS, Partial
-from tests.fuzz.agreement import sound
+from folkmoot.wire import codec, partial
+from folkmoot.wire.partial import WIDTHS, Group, Leaf, Partial
+from tests.fuzz.agreement import deterministic, sound
 from tests.fuzz.target import Target, bounded, refusal
 from tests.kit import golden
 from tests.kit.updates import update
@@ -22,6 +22,7 @@ def run(data: bytes) -> None:
     assert (len(data) > LIMIT) == (reason == "oversized")
     for value in found:
         sent, again = cbor2.loads(data), partial.dump(value)
+        assert deterministic(data), data.hex()
         assert cbor2.dumps({key: sent[key] for key in KEYS}, canonical=True) == again
         assert sound("partial", again), again.hex()
         names = [leaf.device for leaf in value.leaves]
@@ -31,9 +32,13 @@ def run(data: bytes) -> None:
 
 
 def seeds() -> tuple[bytes, ...]:
-    """Gives the golden partials, and one whose group is long enough to be left where it is."""
+    """Gives the golden partials, one whose group is long enough to be left where it is, and those that take most memory."""
     whole = [golden.sent(name) for name in golden.NAMES if "partial" in golden.read(name)]
-    return (*whole, partial.dump(update("lamp-7", 3)))
+    long = Group(1, codec.FLOAT32, bytes(codec.LONG + 4))
+    crowd = tuple(Leaf(f"{number:03}", "away") for number in range(300))
+    made = [Partial(groups={"main": long}, leaves=(Leaf("a"),)), Partial(groups={}, leaves=crowd)]
+    dense = {**cbor2.loads(whole[0]), "newer": [{}] * 4_000}
+    return (*whole, partial.dump(update("lamp-7", 3)), *map(partial.dump, made), cbor2.dumps(dense, canonical=True))
 
 
 TARGET = Target("partials", run, seeds(), longest=8_192)
