@@ -1,10 +1,10 @@
 # Everything that one does with a clone. `make` alone lists it.
-#   ARGS='...'   passed on: to `folkmoot demo`, or to pytest
+#   ARGS='...'   passed on: to `folkmoot demo`, to pytest, or to the fuzzer
 #   PYTHON=...   the Python to make the environments with, instead of the first suitable one
 #   INSTALL=0    never install Debian packages
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup demo test test-slow test-all check format bench constraints secrets clean
+.PHONY: help setup demo test test-slow test-all fuzz check format bench constraints secrets clean
 
 PYTHON ?=
 INSTALL ?= 1
@@ -38,6 +38,9 @@ test-slow: setup ## the tests that take minutes each
 
 test-all: test test-slow ## every test there is
 
+fuzz: setup ## five minutes for each reader of bytes from elsewhere; ARGS='messages --seconds 60' for less
+	.venv/bin/python -m tests.fuzz $(ARGS)
+
 check: setup ## lint, types, import contracts, pins
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -65,5 +68,5 @@ secrets: ## make the passwords that compose.yaml needs, in secrets/
 	@.venv/bin/python .ci/passwords.py secrets
 
 clean: ## remove everything that make made
-	rm -rf .venv .venv-author .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .venv-author .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

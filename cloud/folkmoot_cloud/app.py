@@ -21,7 +21,7 @@ from folkmoot_cloud.devices.endpoints import router as devices
 from folkmoot_cloud.engine import Context, MakeEngine
 from folkmoot_cloud.events import repository as event_rows
 from folkmoot_cloud.events.endpoints import router as events
-from folkmoot_cloud.faults import Forbidden, Invalid, Unauthorized, Unavailable
+from folkmoot_cloud.faults import Fault, Forbidden, Invalid, TooLarge, Unauthorized, Unavailable
 from folkmoot_cloud.gateways.endpoints import router as gateways
 from folkmoot_cloud.idempotency import repository as stored_responses
 from folkmoot_cloud.idempotency.service import HOURS
@@ -63,7 +63,8 @@ def create_app(settings: Settings, make_engine: MakeEngine) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(BodyLimit, usual=settings.limits.request, uploads={"/v1/tasks": settings.limits.bundle + FORM})
-    closed = problems.responses(Unauthorized, Forbidden, Invalid, Unavailable)
+    # What any request may end with: its body is looked at before anybody knows whether it is wanted.
+    closed = problems.responses(Fault, Unauthorized, Forbidden, TooLarge, Invalid, Unavailable)
     for router in (tenants_router, tasks, runs, rounds, models, gateways, devices, events, blobs, tokens_router):
         app.include_router(router, prefix="/v1", responses=closed)
     app.include_router(health.router)

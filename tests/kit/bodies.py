@@ -10,7 +10,8 @@ NAMES = st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True)
 WORDS = st.from_regex(r"[a-z][a-z0-9_]{0,31}", fullmatch=True)
 DIGESTS = st.binary(min_size=32, max_size=32)
 COUNTS = st.integers(0, (1 << 53) - 1)
-TEXT = st.text(max_size=40)
+SIZES = st.integers(0, m.BLOB)
+TEXT = st.text(max_size=64)
 SCALARS = st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.floats(allow_nan=False) | TEXT
 PIECES = st.integers(1024, 1 << 20)
 
@@ -22,7 +23,7 @@ plans = st.builds(
     proximal=st.floats(0, 1000),
     max_examples=COUNTS,
     seed=COUNTS,
-    only=st.lists(st.text(min_size=1, max_size=40).filter(lambda name: len(name.encode()) <= 200), max_size=3).map(tuple),
+    only=st.lists(st.text(min_size=1, max_size=200), max_size=3).map(tuple),
 )
 invited = st.builds(m.Invited, device=NAMES, note=st.binary(max_size=40))
 asks = st.builds(
@@ -44,8 +45,8 @@ asks = st.builds(
     goal=COUNTS,
     each=st.none() | st.lists(invited, max_size=4).map(tuple),
     inline=st.none() | st.binary(max_size=100),
-    size=COUNTS,
-    program_size=COUNTS,
+    size=SIZES,
+    program_size=SIZES,
 )
 devices = st.builds(
     m.Device,
@@ -108,7 +109,7 @@ BODIES: dict[type[Body], st.SearchStrategy[Body]] = {
     m.Receipt: receipts,
     m.Chunk: st.builds(m.Chunk, payload=DIGESTS, index=COUNTS, crc=CRCS, data=st.binary(max_size=100)),
     m.Get: st.builds(m.Get, blob=DIGESTS | st.just(b""), chunk=PIECES, first=COUNTS, count=st.integers(0, 256)),
-    m.Block: st.builds(m.Block, blob=DIGESTS, index=COUNTS, size=COUNTS, crc=CRCS, data=st.binary(max_size=100)),
+    m.Block: st.builds(m.Block, blob=DIGESTS, index=COUNTS, size=SIZES, crc=CRCS, data=st.binary(max_size=100)),
     m.Status: statuses,
     m.Hello: hellos,
     m.Request: st.builds(m.Request, what=st.sampled_from(["hello", "cancel"]), reason=TEXT),

@@ -12,7 +12,6 @@ from folkmoot_cloud.events import service
 from folkmoot_cloud.events.schemas import EventView, Kind
 from folkmoot_cloud.faults import Fault
 from folkmoot_cloud.pages import LARGEST
-from folkmoot_cloud.problems import responses
 from folkmoot_cloud.tokens.service import Principal
 from folkmoot_cloud.words import NAME
 
@@ -33,7 +32,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
     response_class=EventSourceResponse,
     response_model=None,
     summary="Listen to events",
-    responses={**STREAM, **responses(Fault)},
+    responses=STREAM,
 )
 async def listen(
     request: Request,

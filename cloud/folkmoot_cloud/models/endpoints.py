@@ -71,7 +71,9 @@ async def tflite(
     return blobs.respond(request, blob, name)
 
 
-@router.post("/models/{model_id}/promote", response_model=ModelView, summary="Promote a model", responses=responses(NotFound))
+@router.post(
+    "/models/{model_id}/promote", response_model=ModelView, summary="Promote a model", responses=responses(NotFound, Conflict)
+)
 async def promote(model_id: Id, writer: Annotated[Writer, writes("models:write")]) -> ModelView:
     """It becomes the one version of its task that is meant to be used. Promoting the promoted one changes nothing."""
     return await service.promote(writer.session, writer.tenant, model_id, writer.now)

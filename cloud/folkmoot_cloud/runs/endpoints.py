@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from folkmoot_cloud.access import Reader, Route, Writer, reads, writes
-from folkmoot_cloud.faults import Conflict, Invalid, NotFound
+from folkmoot_cloud.faults import Conflict, NotFound
 from folkmoot_cloud.pages import Page, Window, window
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.runs import repository, service
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/runs", tags=["runs"], route_class=Route)
 Operator = Annotated[Writer, writes("runs:write")]
 
 
-@router.post("", response_model=RunView, status_code=201, summary="Start a run", responses=responses(Invalid))
+@router.post("", response_model=RunView, status_code=201, summary="Start a run", responses=responses(Conflict))
 async def create(new: RunNew, writer: Operator, response: Response) -> RunView:
     """What can never hold is refused here, with a sentence that says which settings exclude each other."""
     run = await service.create(writer.session, writer.state["engine"], writer.tenant, new, writer.now)

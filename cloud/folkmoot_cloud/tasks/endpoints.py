@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.datastructures import UploadFile
 
 from folkmoot_cloud.access import Reader, Route, Writer, authenticated, reads, writes
-from folkmoot_cloud.faults import Invalid, NotFound, TooLarge
+from folkmoot_cloud.faults import Conflict, Invalid, NotFound
 from folkmoot_cloud.pages import Page, Rows, Window, window
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.tables import Task
@@ -48,7 +48,7 @@ async def uploaded(request: Request, principal: Annotated[Principal, Depends(aut
     status_code=201,
     summary="Upload a task",
     openapi_extra=_UPLOAD,
-    responses={200: {"model": TaskView, "description": "These bytes were uploaded before."}, **responses(Invalid, TooLarge)},
+    responses={200: {"model": TaskView, "description": "These bytes were uploaded before."}, **responses(Conflict)},
 )
 async def publish(
     bundle: Annotated[Parcel, Depends(uploaded)], writer: Annotated[Writer, writes("tasks:write")], response: Response

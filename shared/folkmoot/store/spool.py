@@ -127,7 +127,8 @@ class Spool:
     def write(self, payload: bytes, index: int, data: bytes) -> bool:
         """Stores one chunk; says whether all are there.
 
-        Raises PeerFault("malformed") for one that does not fit, StoreFault where the disk does not do.
+        Raises PeerFault("malformed") for one that does not fit or of a payload that is not under way, StoreFault where the disk
+        does not do.
         """
         coming = self._coming.get(payload)
         if coming is None:

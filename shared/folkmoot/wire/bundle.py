@@ -12,10 +12,10 @@ from msgspec import Meta
 
 from folkmoot.errors import PeerFault
 from folkmoot.wire import codec
-from folkmoot.wire.layout import Layout
-from folkmoot.wire.messages import Name, Plan, Text
+from folkmoot.wire.layout import AXES, Layout
+from folkmoot.wire.messages import BLOB, Count, Name, Plan, Text
 
-LIMIT = 256 * 1024 * 1024  # bytes of a bundle: more does not fit the memory of any device that we aim at
+LIMIT = BLOB  # bytes of a bundle
 # In one map: a signature that sets every tensor has an input for each. MobileNetV2 whole has 314 tensors, ResNet-152 has 932.
 ENTRIES = 2_048
 
@@ -25,13 +25,16 @@ METRIC = r"^[a-z][a-z0-9_]{0,22}\Z"
 Metric = Annotated[str, Meta(pattern=METRIC)]
 
 
+Shape = Annotated[tuple[Count, ...], Meta(max_length=AXES)]
+
+
 class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one example looks like. Devices whose examples meet `name` can train the task."""
 
     name: Name
-    x_shape: tuple[int, ...]  # of one example, without the batch
+    x_shape: Shape  # of one example, without the batch
     x_dtype: Literal["float32", "int32"] = "float32"
-    y_shape: tuple[int, ...] = ()
+    y_shape: Shape = ()
     y_dtype: Literal["int32", "float32"] = "int32"
     classes: tuple[str, ...] = ()  # in the order of the labels; () for regression
     vocabulary: Annotated[int, Meta(ge=0, le=1 << 24)] = 0  # of x in int32: its elements are 0 <= x < vocabulary
@@ -44,10 +47,10 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, float | bool] = {}  # as Keras calls them: momentum, nesterov, beta_1, clipnorm, ...
 
 
-class Value(msgspec.Struct, frozen=True, array_like=True):
+class Value(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """An input or an output of a signature."""
 
-    shape: tuple[int, ...]  # with the batch in front where there is one
+    shape: Shape  # with the batch in front where there is one
     dtype: str
 
 
@@ -58,7 +61,7 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
     outputs: dict[str, Value] = {}
 
 
-Run = tuple[int, int]
+Run = tuple[Count, Count]
 """Neighbouring indices, from the first up to but without the second."""
 Cut = tuple[tuple[Run, ...], ...]
 """What a narrower tensor keeps of the full one: for each axis, the indices in order, as runs."""
@@ -78,12 +81,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=32)] = ("loss", "correct")
     signatures: dict[str, Signature] = {}
     trained: tuple[str, ...] = ()  # tensors that the optimiser moves, in the order of the input `mask` of `train`
-    parameters: int
-    peak_bytes: int = 0  # measured beside the compiler: resident memory that training adds to a process with a runtime in it
-    program_bytes: int = 0  # of the .tflite
+    parameters: Count
+    peak_bytes: Count = 0  # measured beside the compiler: resident memory that training adds to a process with a runtime in it
+    program_bytes: Count = 0  # of the .tflite
     sha256: bytes = b""  # of the .tflite
     operators: tuple[str, ...] = ()  # builtins of TFLite that the .tflite consists of, sorted
-    flops: int = 0  # of one example, forward
+    flops: Count = 0  # of one example, forward
     made_with: str = ""
     rate: float = 1.0  # of the hidden channels that this program has (HeteroFL's width level)
     cuts: dict[str, Cut] = {}  # tensor to what it keeps of the full model's tensor of that name; {} at rate 1
@@ -97,7 +100,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     tflite: bytes
 
 
-class Graft(msgspec.Struct, frozen=True, array_like=True):
+class Graft(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Where an inference program keeps one tensor of the layout (folkmoot.graft)."""
 
     tensor: str

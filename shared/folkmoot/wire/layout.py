@@ -4,10 +4,12 @@ from math import prod
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from folkmoot.errors import PeerFault
 from folkmoot.wire.messages import TensorName, Word
 
+AXES = 32  # that a tensor may have: numpy 1 knows no more
 GROUPS = 32  # that a layout, and with it a partial, may have
 Role = Literal["trained", "averaged", "local", "frozen"]
 # Bytes per element of the dtypes that may stand in a layout (numpy's names, always little-endian on the wire).
@@ -18,7 +20,7 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One named tensor of a model."""
 
     name: TensorName
-    shape: tuple[Annotated[int, msgspec.Meta(ge=1, le=1 << 28)], ...]  # () for a scalar
+    shape: Annotated[tuple[Annotated[int, Meta(ge=1, le=1 << 28)], ...], Meta(max_length=AXES)]  # () for a scalar
     dtype: str = "float32"
     role: Role = "trained"  # trained: by the optimiser; averaged: merged only (batch norm); local, frozen: never sent
     group: Word = "main"  # tensors that share one weight when they merge

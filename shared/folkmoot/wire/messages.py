@@ -9,17 +9,27 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from folkmoot.errors import PeerFault
 from folkmoot.ids import NAME
+
+BLOB = 256 * 1024 * 1024  # bytes: more does not fit the memory of any device that we aim at
 
 Name = Annotated[str, Meta(pattern=NAME)]
 Word = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]  # plug-ins, phases, reasons, metrics
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]  # sha256
 AskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
+Size = Annotated[int, Meta(ge=0, le=BLOB)]  # bytes of a blob
 Note = Annotated[bytes, Meta(max_length=4096)]  # opaque to every gateway on the way
 Text = Annotated[str, Meta(max_length=500)]
 TensorName = Annotated[str, Meta(min_length=1, max_length=200)]
 Scalar = bool | int | float | str
+
+
+def _digest_or_nothing(value: bytes, what: str) -> None:
+    """Raises PeerFault("malformed") for bytes that are neither a digest nor none at all."""
+    if len(value) not in (0, 32):
+        raise PeerFault("malformed", f"a digest of {len(value)} bytes as {what}")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,8 +72,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     goal: Count = 0  # leaves wanted; 0: every one that is asked
     each: tuple[Invited, ...] | None = None  # None: everybody below
     inline: bytes | None = None  # the weights themselves, where they fit
-    size: Count = 0  # bytes of the weights
-    program_size: Count = 0
+    size: Size = 0  # bytes of the weights
+    program_size: Size = 0
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -99,6 +109,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     payload: bytes = b""  # digest of the answer that it is about
     have: bytes = b""  # for `need`: bitmap of the chunks that the receiver has, bit i of byte i // 8
 
+    def __post_init__(self) -> None:
+        _digest_or_nothing(self.payload, "payload")
+
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of an answer on its way up."""
@@ -117,13 +130,16 @@ class Get(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first: Count = 0
     count: Annotated[int, Meta(ge=0, le=256)] = 0
 
+    def __post_init__(self) -> None:
+        _digest_or_nothing(self.blob, "blob")
+
 
 class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One piece of a blob on its way down. `size` 0 says that the upper end does not have the blob."""
 
     blob: Digest
     index: Count
-    size: Count  # of the whole blob, bytes
+    size: Size  # of the whole blob, bytes
     crc: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)] = 0
     data: bytes = b""
 
@@ -136,6 +152,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hello: bytes = b""  # digest of the hello that holds now
     software: Annotated[str, Meta(max_length=64)] = ""
     bye: bool = False  # with `down`: on purpose, do not wait for the grace
+
+    def __post_init__(self) -> None:
+        _digest_or_nothing(self.hello, "hello")
 
 
 class Device(msgspec.Struct, frozen=True, array_like=True):
@@ -154,7 +173,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 class Hello(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A member's readiness. Its digest stands in the status; whoever lacks it asks for it."""
 
-    protocol: tuple[int, int] = (1, 1)  # lowest and highest major version
+    protocol: tuple[Count, Count] = (1, 1)  # lowest and highest major version
     features: tuple[str, ...] = ()
     software: Annotated[str, Meta(max_length=64)] = ""
     runtime: Annotated[str, Meta(max_length=64)] = ""
@@ -178,7 +197,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Figures nobody depends on, sent with QoS 0."""
 
-    values: dict[str, float] = {}
+    values: dict[Word, float] = {}
 
 
 Body = Ask | Started | Refuse | Answer | Receipt | Chunk | Get | Block | Status | Hello | Request | Telemetry

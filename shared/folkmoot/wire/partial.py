@@ -55,8 +55,8 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Form(msgspec.Struct, frozen=True):
     leaves: tuple[Leaf, ...]
-    groups: Annotated[dict[Word, tuple[Any, Any]], Meta(max_length=GROUPS)] = {}
-    metrics: Annotated[dict[Word, Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]], Meta(max_length=codec.MAP)] = {}
+    groups: Annotated[dict[Word, tuple[Any, Any]], Meta(max_length=GROUPS)]
+    metrics: Annotated[dict[Word, Annotated[int, Meta(ge=-(1 << 62), le=1 << 62)]], Meta(max_length=codec.MAP)]
 
 
 def dump(partial: Partial) -> bytes:
@@ -77,7 +77,9 @@ def load(data: bytes | memoryview, *, limit: int) -> Partial:
     Raises PeerFault: "oversized", "malformed", "bad_weight", "dtype", or "duplicate_leaf" where a device stands in it twice.
     """
     apart: list[memoryview] = []
-    form = codec.convert(codec.parse(data, limit=limit, apart=apart), _Form)
+    plain = codec.parse(data, limit=limit, apart=apart)
+    form = codec.convert(plain, _Form)
+    codec.whole(plain["leaves"], Leaf)
     names = [leaf.device for leaf in form.leaves]
     if names != sorted(names):
         raise PeerFault("malformed", "leaves must be sorted by device")

@@ -113,6 +113,8 @@ class Tree:
         found = _HOME.match(topic) if self.upper else _CLOUD.match(topic)
         if not found or found["ns"] != self.namespace or (self.upper and found["up"] != self.upper):
             raise PeerFault("topic", f"{topic!r} is not in the tree")
+        if found["member"] in ("_gw", "_cloud") and topic != self.upper_status:
+            raise PeerFault("topic", f"{topic!r}: an upper end has nothing but its status")
         shard = NONE if self.upper else found["shard"]
         return Place(found["member"], shard, found["dir"] or "status", found["kind"] or "")  # type: ignore[arg-type]
 

@@ -75,6 +75,20 @@ def test_a_blob_that_is_missing_is_pulled_window_by_window_and_then_the_work_beg
     assert [item.id for item in end.wanted] == [DEED]
 
 
+def test_a_block_of_the_wrong_length_is_not_there(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    down(end, question(), ask=DEED)
+    half = PROGRAM[:100]
+    block = Block(blob=codec.digest(PROGRAM), index=0, size=len(PROGRAM), crc=chunks.crc(half), data=half)
+    assert reasons(down(end, block, ask=DEED)) == ["malformed"]
+    assert end.wake is not None
+    batch = Batch(end.wake)
+    end.tick(batch)
+    (again,) = [send.body for send in sent(batch, Get)]
+    assert isinstance(again, Get)
+    assert again.first == 0
+
+
 def test_blocks_that_do_not_come_are_asked_for_again(tmp_path: Path) -> None:
     end = lower(tmp_path)
     down(end, question(), ask=DEED)

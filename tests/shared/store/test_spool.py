@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from folkmoot.errors import PeerFault
-from folkmoot.store.spool import FORGET, SYNC, Spool
+from folkmoot.store.spool import FORGET, LIMIT, SYNC, Spool
 from folkmoot.wire import chunks, codec
 
 CHUNK = 1_024
@@ -135,6 +135,25 @@ def test_more_than_the_limit_is_refused_before_a_byte_is_stored(tmp_path: Path) 
     spool = Spool(tmp_path, limit=10 * CHUNK)
     with pytest.raises(PeerFault, match="oversized"):
         spool.have(b"p" * 32, 10 * CHUNK + 1, CHUNK)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pieces_of_another_size_are_not_taken_for_those_of_an_earlier_life(tmp_path: Path) -> None:
+    size = 8 * CHUNK
+    first = Spool(tmp_path)
+    first.have(b"p" * 32, size, CHUNK)
+    for index in range(8):
+        first.write(b"p" * 32, index, b"1" * CHUNK)
+    first.have(b"p" * 32, size, 2 * CHUNK)
+    first.write(b"p" * 32, 0, b"2" * 2 * CHUNK)
+    assert len(list(Spool(tmp_path).have(b"p" * 32, size, CHUNK).missing())) == 8  # after kill -9
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, (1 << 53) - 1, 1 << 60])
+def test_more_than_there_can_be_is_refused_before_there_is_room_for_it(tmp_path: Path, size: int) -> None:
+    spool = Spool(tmp_path)
+    with pytest.raises(PeerFault, match="oversized"):
+        spool.have(b"p" * 32, size, CHUNK)
     assert not list(tmp_path.iterdir())
 
 

@@ -48,6 +48,7 @@ def test_half_a_bundle_is_malformed(cut: int) -> None:
         {"program": codec.dump({"manifest": {}, "tflite": b""})},
         {"inference": {"float": 1}},
         {"grafts": {"float": [["w", -1, []]]}},
+        {"grafts": {"float": [["w", 8, [1, 0], 0]]}},
     ],
 )
 def test_a_bundle_that_cannot_be_is_malformed(change: dict[str, object]) -> None:
@@ -60,6 +61,27 @@ def test_a_bundle_that_cannot_be_is_malformed(change: dict[str, object]) -> None
 def test_a_metric_that_could_not_travel_is_malformed(name: str) -> None:
     fields = msgspec.to_builtins(Program(manifest=MANIFEST, tflite=b""), builtin_types=(bytes,))
     fields["manifest"]["metrics"] = ["loss", name]
+    with pytest.raises(PeerFault, match="malformed"):
+        bundle.program(codec.dump(fields))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": -1},
+        {"flops": -1},
+        {"cuts": {"w": [[[-1, 1]]]}},
+        {"signatures": {"train": {"inputs": {"x": [[-1], "float32"]}}}},
+        {"signatures": {"train": {"inputs": {"x": [[1], "float32", 0]}}}},
+        {"contract": {"name": "toy", "x_shape": [-1]}},
+        {"contract": {"name": "toy", "x_shape": [1] * 33}},
+        {"layout": {"tensors": [{"name": "w", "shape": [1 << 28] * 33}]}},
+        {"sha256": "aGVsbG8="},
+    ],
+)
+def test_a_manifest_that_cannot_be_is_malformed(change: dict[str, object]) -> None:
+    fields = msgspec.to_builtins(Program(manifest=MANIFEST, tflite=b""), builtin_types=(bytes,))
+    fields["manifest"] |= change
     with pytest.raises(PeerFault, match="malformed"):
         bundle.program(codec.dump(fields))
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from folkmoot.errors import PeerFault
 from folkmoot.wire import codec
 from folkmoot.wire.codec import Envelope
-from folkmoot.wire.messages import TYPES, Hello, Plan, Started
+from folkmoot.wire.messages import BLOB, TYPES, Block, Get, Hello, Plan, Receipt, Started, Status, Telemetry
+from tests.kit import golden
 from tests.kit.bodies import BODIES, envelopes
 
 LIMIT = 1 << 20
@@ -189,15 +190,72 @@ def test_a_type_that_we_do_not_know_is_told_apart(kind: object) -> None:
     assert _unsealed(cbor2.dumps(fields, canonical=True)) == "unknown_type"
 
 
+@pytest.mark.parametrize("key", [0, 2, 3, 4, 5, 6, 9])
+def test_a_message_without_one_of_its_fields_is_malformed(key: int) -> None:
+    fields = cbor2.loads(SOUND)
+    del fields[key]
+    assert _unsealed(cbor2.dumps(fields, canonical=True)) == "malformed"
+
+
+NOT_THAT = {
+    "text in the place of bytes": (Receipt, {"status": "ok", "payload": "A" * 43 + "="}),
+    "a digest of 31 bytes in a receipt": (Receipt, {"status": "ok", "payload": bytes(31)}),
+    "a digest of 33 bytes in a get": (Get, {"blob": bytes(33)}),
+    "a digest of one byte in a status": (Status, {"state": "up", "birth": 1, "hello": b"h"}),
+    "weights that no device holds": (Block, {"blob": bytes(32), "index": 0, "size": BLOB + 1}),
+    "a version below the first": (Hello, {"protocol": [-1, 1]}),
+    "a device with half of what it is": (Hello, {"devices": [["a", "up", 4]]}),
+    "a device with more than it is": (Hello, {"devices": [["a", "up", 4, "", "", 0, "", 1]]}),
+    "a figure that is named by no word": (Telemetry, {"values": {"Loss!": 0.5}}),
+}
+
+
+@pytest.mark.parametrize("case", NOT_THAT)
+def test_a_field_of_a_body_that_does_not_hold_is_malformed(case: str) -> None:
+    kind, fields = NOT_THAT[case]
+    with pytest.raises(PeerFault, match="malformed"):
+        codec.load(codec.dump(fields), kind, limit=LIMIT)
+
+
+@pytest.mark.parametrize("row", [["a"], ["a", b"", 1]])
+def test_an_invitation_has_all_of_its_items_and_no_more(row: list[object]) -> None:
+    fields = cbor2.loads(golden.sent("ask-inline"))
+    fields[9]["each"] = [row]
+    assert _unsealed(cbor2.dumps(fields, canonical=True)) == "malformed"
+
+
+def test_more_items_than_a_message_may_have_cost_neither_memory_nor_time() -> None:
+    wide = b"\x82" + 2 * (b"\x9a" + (1 << 20).to_bytes(4, "big") + b"\xa0" * (1 << 20))
+    tracemalloc.start()
+    try:
+        assert _parsed(wide) == "malformed"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 16
+    finally:
+        tracemalloc.stop()
+    several = b"\x9a" + (codec.ITEMS // 2 - 1).to_bytes(4, "big")
+    assert _parsed(b"\x82" + 2 * (several + b"\xa0" * (codec.ITEMS // 2 - 1))) == "sound"
+    more = b"\x9a" + (codec.ITEMS // 2).to_bytes(4, "big")
+    assert _parsed(b"\x82" + 2 * (more + b"\xa0" * (codec.ITEMS // 2))) == "malformed"
+
+
+def _parsed(data: bytes) -> str:
+    try:
+        codec.parse(data, limit=len(data))
+    except PeerFault as fault:
+        return fault.reason
+    return "sound"
+
+
 WRONG = [
     *((2, value) for value in (b"short", "text", None)),
     *((3, value) for value in ("Upper", "a/b", "a\n", "a" * 33)),
     *((4, value) for value in ("", 4)),
     *((5, value) for value in (-1, 1 << 53)),
     *((6, value) for value in ([1], [1, 2, 3])),
-    *((7, value) for value in (b"x" * 17, "x")),
-    *((8, value) for value in (-1, 0.5)),
-    *((9, value) for value in ([], 7)),
+    *((0, value) for value in (-1, "0", None)),
+    *((7, value) for value in (b"x" * 17, b"x" * 15, b"", "x", None)),
+    *((8, value) for value in (-1, 0.5, None)),
+    *((9, value) for value in ([], 7, None)),
 ]
 
 

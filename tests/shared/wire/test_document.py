@@ -9,7 +9,7 @@ import pytest
 
 from folkmoot.hop import fetch, lower, member, ports, round
 from folkmoot.serve import admission
-from folkmoot.wire import chunks, codec, layout
+from folkmoot.wire import chunks, codec, layout, messages
 from folkmoot.wire.messages import TYPES, Body, Plan
 from folkmoot.wire.topics import Tree
 from tests.architecture.conftest import ROOT
@@ -74,6 +74,9 @@ def test_the_numbers_are_those_of_the_code() -> None:
         "piece of a payload": (chunks.CHUNK,),
         "envelope and other fields around it": (ports.ROOM,),
         "map entries, nesting": (codec.MAP, codec.DEPTH),
+        "items of a message or a payload": (codec.ITEMS,),
+        "a blob": (messages.BLOB,),
+        "axes of a tensor": (layout.AXES,),
         "groups of a layout": (layout.GROUPS,),
     }
     assert f"`need` within {member.HEEL // seconds} s of another" in section("The life of an Ask")

@@ -75,14 +75,18 @@ def main(weight: object, array: object) -> dict[str, object]:
 
 
 FAULTS = {
-    "leaves that are not sorted": (form(leaves=[["b"], ["a"]]), "malformed"),
-    "a leaf twice": (form(leaves=[["a"], ["a", "late"]]), "duplicate_leaf"),
+    "leaves that are not sorted": (form(leaves=[["b", "", b""], ["a", "", b""]]), "malformed"),
+    "a leaf twice": (form(leaves=[["a", "", b""], ["a", "late", b""]]), "duplicate_leaf"),
+    "a leaf of two parts": (form(leaves=[["a", ""]]), "malformed"),
+    "a leaf of four parts": (form(leaves=[["a", "", b"", b""]]), "malformed"),
     "a leaf without a name": (form(leaves=[[]]), "malformed"),
-    "a name that is none": (form(leaves=[["A"]]), "malformed"),
-    "a name with a newline": (form(leaves=[["a\n"]]), "malformed"),
-    "a fate that is no word": (form(leaves=[["a", "Late!"]]), "malformed"),
+    "a name that is none": (form(leaves=[["A", "", b""]]), "malformed"),
+    "a name with a newline": (form(leaves=[["a\n", "", b""]]), "malformed"),
+    "a fate that is no word": (form(leaves=[["a", "Late!", b""]]), "malformed"),
     "a note that is too long": (form(leaves=[["a", "", bytes(LONG + 1)]]), "malformed"),
-    "no leaves": ({"groups": {}}, "malformed"),
+    "no leaves": ({"groups": {}, "metrics": {}}, "malformed"),
+    "no groups": ({"leaves": [], "metrics": {}}, "malformed"),
+    "no metrics": ({"leaves": [], "groups": {}}, "malformed"),
     "a metric that is a fraction": (form(metrics={"m": 0.5}), "malformed"),
     "a metric beyond the wire": (form(metrics={"m": (1 << 62) + 1}), "malformed"),
     "more groups than may be": (

@@ -91,6 +91,10 @@ HOSTILE = [
     "$SYS/broker/version",
     "fl/v1/h/gw-1/dev/dn/ask\x00",
     "fl/v1/h/gw-1/d\u00e9v/up/man",
+    "fl/v1/h/gw-1/_gw/up/man",
+    "fl/v1/h/gw-1/_gw/dn/ask",
+    "fl/v1/c/_cloud/-/up/man",
+    "fl/v1/c/_cloud/0a/status",
 ]
 
 

@@ -1,0 +1,42 @@
+"""The same laws under inputs that coverage guides, a minute in all; `make fuzz` takes five for each target."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import session
+from tests.fuzz.table import TARGETS
+
+SECONDS = 12  # for each of the five targets
+
+pytestmark = pytest.mark.skipif(not session.HERE, reason=session.WHY_NOT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS)
+def test_nothing_that_coverage_leads_to_breaks_a_law(name: str, tmp_path: Path) -> None:
+    came = session.guide(TARGETS[name], SECONDS, tmp_path)
+    assert not came.found, came.said[-4000:]
+    assert came.inputs > 100
+    assert came.edges > 5
+
+
+BROKEN = """
+from tests.fuzz import guided
+from folkmoot.wire import codec
+codec.whole = lambda rows, kind: None
+guided.main()
+"""
+
+
+def test_a_broken_law_is_found_and_kept(tmp_path: Path) -> None:
+    came = session.guide(TARGETS["partials"], 60, tmp_path, ("-c", BROKEN))
+    assert "AssertionError" in came.said
+    (file,) = came.found
+    again = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", "partials", "--replay", str(file)], capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr  # by the codec as it is
+    assert "no law of partials is broken" in again.stdout
