@@ -97,6 +97,8 @@ class Spool:
     def resume(self, payload: bytes) -> bool:
         """Whether there is a transfer that pieces can be written to; takes up one that an earlier life has left."""
         if payload not in self._coming:
+            if len(self._coming) >= MOST:
+                return False
             try:
                 with self._path(payload).open("rb") as file:
                     file.seek(-_END.size, os.SEEK_END)

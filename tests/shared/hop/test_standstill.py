@@ -27,7 +27,7 @@ def reply(body: Body, deed: bytes = b"", dst: str = "d1", end: Standstill | None
 def test_its_upper_end_knows_at_once_that_it_is_not_ready_and_why() -> None:
     roster = Roster()
     roster.status("d1", Status(state="up", birth=3, hello=codec.digest(codec.dump(HELLO))), 0)
-    roster.hello("d1", HELLO, 0)
+    roster.hello("d1", HELLO, codec.digest(codec.dump(HELLO)), 0)
     assert list(roster.ready()) == ["d1"]
     for send in still().announce(birth=3):
         assert send.member == "d1"

@@ -17,6 +17,7 @@ from tests.kit.ends import TREE, Heap, up
 
 PIECE = 1_024
 SIZE = 4 * PIECE
+NOTES = 100  # bytes of a transfer beside its pieces, at most
 
 
 def content(number: int) -> bytes:
@@ -164,7 +165,7 @@ def test_what_earlier_lives_have_left_makes_room_the_oldest_first(tmp_path: Path
     newest = (tmp_path / f"{names[3].hex()}.part").stat().st_mtime
     for age, name in enumerate(names):
         os.utime(tmp_path / f"{name.hex()}.part", (newest - 60 + age, newest - 60 + age))
-    spool = Spool(tmp_path, 4 * SIZE)
+    spool = Spool(tmp_path, 4 * SIZE + 2 * NOTES)
     assert spool.fits(b"n" * 32, 2 * SIZE)
     assert sorted(path.stem for path in tmp_path.glob("*.part")) == [name.hex() for name in names[2:]]
     assert not spool.fits(b"n" * 32, 4 * SIZE + 1)

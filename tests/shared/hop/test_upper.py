@@ -143,21 +143,6 @@ def test_a_piece_whose_crc_is_wrong_is_not_there(end: Upper) -> None:
     assert need.body.have == b"\0"
 
 
-def test_pieces_that_another_member_has_had_thrown_away_are_asked_for_again(end: Upper) -> None:
-    data = bytes(2_000)
-    answer = manifest(data, inline=False)
-    piece = Chunk(payload=answer.payload, index=1, crc=chunks.crc(data[1_024:]), data=data[1_024:])
-    up(end, answer, ask=DEED["d1"])
-    lie = manifest(b"NaN", payload=answer.payload, size=3)
-    up(end, lie, ask=DEED["d2"], src="d2", member="d2")
-    assert reasons(up(end, piece, ask=DEED["d1"])) == ["malformed"]  # of the three bytes that d2 announced
-    for _ in range(DAMAGED - 1):
-        up(end, lie, ask=DEED["d2"], src="d2", member="d2")
-    assert reasons(up(end, piece, ask=DEED["d1"])) == ["malformed"]  # of nothing
-    (need,) = sent(up(end, answer, ask=DEED["d1"]), Receipt)
-    assert need.body == Receipt(status="need", payload=answer.payload, have=b"\0")
-
-
 def test_a_payload_that_is_not_what_its_manifest_names_is_asked_for_again_but_not_for_ever(end: Upper) -> None:
     lie = manifest(b"sums", payload=codec.digest(b"others"))
     told = [sent(up(end, lie, ask=DEED["d1"]), Receipt)[0].body for _ in range(DAMAGED)]
