@@ -50,13 +50,15 @@ class Fault:
 class Batch:
     """One transaction and what follows it.
 
-    Stored together: `journal`, `keeps`, `forgets` and the rows that a node adds itself. Done afterwards: `sends`, `acks`.
+    Stored together: `forgets` and `drops`, then `journal` and `keeps`, and the rows that a node adds itself. Done afterwards:
+    `sends`, `acks`.
     """
 
     now: int  # ms of the timeline
     journal: list[tuple[str, Event]] = field(default_factory=list)
     keeps: list[Keep] = field(default_factory=list)
-    forgets: list[str] = field(default_factory=list)  # machines that are done: journal and payloads go
+    forgets: list[str] = field(default_factory=list)  # machines that are done: what is stored of them goes, before the rest
+    drops: list[tuple[str, bytes]] = field(default_factory=list)  # kept payloads (owner, sha256) that go, before the rest
     sends: list[Send] = field(default_factory=list)
     acks: list[Any] = field(default_factory=list)  # tokens of the messages that this batch has taken in
     faults: list[Fault] = field(default_factory=list)
@@ -65,4 +67,19 @@ class Batch:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to store."""
-        return not (self.journal or self.keeps or self.forgets)
+        return not (self.journal or self.keeps or self.forgets or self.drops)
+
+    def forget(self, machine: str) -> None:
+        """Drops a machine and all that is kept for it. It may begin anew in the same batch."""
+        self.journal = [entry for entry in self.journal if entry[0] != machine]
+        self.keeps = [keep for keep in self.keeps if keep.owner != machine]
+        self.forgets.append(machine)
+
+    def drop(self, owner: str, payload: bytes) -> None:
+        """Drops one kept payload."""
+        self.keeps = [keep for keep in self.keeps if (keep.owner, keep.payload) != (owner, payload)]
+        self.drops.append((owner, payload))
+
+    def kept(self, owner: str, payload: bytes) -> bytes | None:
+        """Gives a payload that is to be kept with this batch."""
+        return next((keep.content for keep in self.keeps if (keep.owner, keep.payload) == (owner, payload)), None)

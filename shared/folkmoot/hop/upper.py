@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from folkmoot.errors import PeerFault, StoreFault
+from folkmoot.errors import PeerFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.open_round import History, Kept, Open
@@ -92,33 +92,51 @@ class Upper:
         Raises StoreFault where an answer that was told ok is gone.
         """
         machine = round.Round()
-        open = Open(key, machine, sums, blobs, "")
-        for now, event in history:
-            for effect in machine.handle(event, now):
-                if isinstance(effect, round.Merge):
-                    self._remerge(open, effect, kept(effect.payload))
+        Open(key, machine, sums, blobs, "").rebuild(history, kept)
         self._restored.append(self._enter(key, machine, machine.opened, sums, blobs))
         return self._restored[-1]
-
-    def _remerge(self, open: Open, merge: round.Merge, data: bytes | None) -> None:
-        if data is None:
-            raise StoreFault(f"an answer of {merge.member} in {open.key} that was told ok is gone from the store")
-        ask = open.round.opened.ask
-        answer = Answer(base=ask.base, weights=ask.weights, program=ask.program, payload=merge.payload, size=len(data))
-        judged = open.sums.judge(merge.member, answer, data, None)
-        if judged.rejection:
-            raise StoreFault(f"an answer of {merge.member} in {open.key} that was taken is now {judged.rejection}")
-        open.sums.add(merge.member, judged.content)
 
     def tell(self, batch: Batch, key: str, event: round.Event) -> None:
         """Hands one event to a round; does nothing for one that is over and forgotten."""
         open = self.rounds.get(key)
         if open is None:
             return
+        over = open.round.state == "closed"
         effects = open.round.handle(event, batch.now)
-        if not isinstance(event, round.Started):  # after a crash it is asked again, and says so again: nothing is lost
+        # Nothing moves a closed round; after a crash who had started is asked again, and says so again: nothing is lost.
+        if not over and not isinstance(event, round.Started):
             batch.journal.append((PREFIX + key, event))
         self._perform(batch, open, effects)
+
+    def retract(self, batch: Batch, key: str, device: str, kept: Kept) -> bool:
+        """Makes a round as if a device had never been in it; does nothing where it is out already.
+
+        Says False, and changes nothing, where the device's update is in an answer that `kept` does not have.
+        """
+        open = self.rounds[key]
+        if device in open.round.retracted:
+            return True
+        held = open.round.holder(device)
+        data = (batch.kept(PREFIX + key, held[1]) or kept(held[1])) if held is not None else b""
+        if data is None:
+            return False
+        under_way = {name: seat.payload for name, seat in open.round.seats.items() if seat.open}
+        event = round.Retracted(device)
+        effects = open.round.handle(event, batch.now)
+        batch.journal.append((PREFIX + key, event))
+        for effect in effects:
+            if isinstance(effect, round.Unmerge):
+                open.unmerge(effect.member, effect.payload, data)
+                batch.drop(PREFIX + key, effect.payload)
+            elif isinstance(effect, round.SendAsk | round.SendCancel):
+                self._abandon(effect.member, under_way.get(effect.member, b""))
+        self._perform(batch, open, effects)
+        return True
+
+    def _abandon(self, member: str, payload: bytes) -> None:
+        """Drops what has come of an answer that is no longer wanted."""
+        if self._coming.pop((member, payload), None) is not None:
+            self._spool.drop(payload)
 
     def forget(self, batch: Batch, key: str) -> None:
         """Drops a closed round: its journal and its kept answers go with the batch."""
@@ -128,7 +146,7 @@ class Upper:
                 self._asks.pop(seat.ask, None)
                 self._coming.pop((name, seat.payload), None)
                 self._damaged.pop((name, seat.payload), None)
-            batch.forgets.append(PREFIX + key)
+            batch.forget(PREFIX + key)
 
     def tick(self, batch: Batch) -> None:
         """Wakes the rounds whose time has come."""
@@ -261,7 +279,8 @@ class Upper:
             self._mend(batch, open, member, answer)
             return
         each = open.round.seats[member].each
-        below = None if each is None else {leaf.device for leaf in each}
+        # One that was retracted may be in an answer that was made before: the round asks for another one, without it.
+        below = None if each is None else open.round.retracted.union(leaf.device for leaf in each)
         judged = open.sums.judge(member, answer, data, below)
         if judged.rejection:
             self._reject(batch, open, member, answer, judged.rejection, judged.detail)
@@ -337,7 +356,7 @@ class Upper:
                 case round.SendCancel(member, reason):
                     cancel = Request(what="cancel", reason=reason)
                     batch.sends.append(Send(member, cancel, round.ask_id(open.key, member), open.shard))
-                case round.Merge() | round.Closed():
+                case round.Merge() | round.Unmerge() | round.Closed():
                     pass  # merged where the content is at hand; the node sees a closed round by its state
 
     def _ask(self, batch: Batch, open: Open, member: str) -> None:
