@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -200,6 +201,7 @@ class Life:
             except TimeoutError:
                 await self._renew()
                 await self._take_up()
+                await self._retract(sorted(self._leased))
                 until = loop.time() + LOOK
                 continue
             if named is None:
@@ -225,8 +227,16 @@ class Life:
             return
         if run_id in self._node.campaigns:
             self._driver.post("runs", Want(run_id, run.desired, run.rounds))  # type: ignore[arg-type]
+            await self._retract([run_id])
         else:
             await self._take(run)
+
+    async def _retract(self, runs: Sequence[str]) -> None:
+        """Sees which devices somebody wants out of the open rounds of these runs, here or at another replica."""
+        async with self._context.database.read() as session:
+            wanted = await load.retractions(session, self._context, MAIN, runs)
+        for one in wanted:
+            self._driver.post("runs", one)
 
     async def _take(self, run: Run) -> None:
         """Takes the lease of a run and goes on with it."""

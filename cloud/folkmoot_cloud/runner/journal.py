@@ -13,7 +13,7 @@ from folkmoot.store.ledger import SCHEMA
 from folkmoot.wire import codec
 from folkmoot_cloud import clock
 from folkmoot_cloud.contributions import repository as contributions
-from folkmoot_cloud.database import Session
+from folkmoot_cloud.database import Session, after_commit
 from folkmoot_cloud.engine import Context
 from folkmoot_cloud.gateways import service as gateways
 from folkmoot_cloud.journal import repository as entries
@@ -30,6 +30,8 @@ from folkmoot_cloud.runner.node import (
     Fact,
     GatewayTold,
     Learnt,
+    Postponed,
+    Retracted,
     RoundClosed,
     RoundOpened,
     RunMoved,
@@ -45,13 +47,13 @@ Lost = Callable[[str], None]
 class DatabaseJournal:
     """The journal of the cloud's program (folkmoot.serve.driver.Journal)."""
 
-    def __init__(self, context: Context, tenant: str, node: Cloud, leased: Mapping[str, int], revived: Lost) -> None:
-        """`leased`: run to the token of its lease; `revived(run)` hears of a run that was to end and was given more rounds."""
+    def __init__(self, context: Context, tenant: str, node: Cloud, leased: Mapping[str, int], look: Lost) -> None:
+        """`leased`: run to the token of its lease; `look(run)` hears of a run of which there is more in the database."""
         self._context = context
         self._tenant = tenant
         self._node = node
         self._leased = leased
-        self._revived = revived
+        self._look = look
         self._models: dict[str, str] = {}  # run to its newest model, for the parent of the next
         self._rows: dict[str, Run] = {}  # what does not change about a run that is ours
         self._sequences: dict[str, int] = {}  # machine to the number of its last event, where we have written it
@@ -87,21 +89,21 @@ class DatabaseJournal:
     async def _store(self, session: Session, batch: Batch, mark: Mark) -> list[str]:
         """Writes the hop's batch; gives the large payloads that may go once it stands."""
         machines: dict[str, list[bytes]] = {}
-        gone = set(batch.forgets)
+        orphans = [digest for key in batch.forgets for digest in await entries.forget(session, self._tenant, key)]
+        for key in batch.forgets:
+            self._sequences.pop(key, None)
+        for key, payload in batch.drops:
+            orphans += await entries.drop(session, self._tenant, key, payload.hex())
         for key, event in batch.journal:
-            if key not in gone:
-                machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
+            machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
         for key, events in machines.items():
             last = self._sequences.get(key)
             self._sequences[key] = await entries.append(session, self._tenant, key, batch.now, events, last)
         for keep in batch.keeps:
-            if keep.owner not in gone:
-                await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
+            await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
         if any(isinstance(event, round.Opened) for _, event in batch.journal):  # the time goes on from the newest round's
             await entries.mark(session, self._tenant, mark.now, mark.wall)
-        for key in batch.forgets:
-            self._sequences.pop(key, None)
-        return [digest for key in batch.forgets for digest in await entries.forget(session, self._tenant, key)]
+        return orphans
 
     # The tables.
 
@@ -119,6 +121,10 @@ class DatabaseJournal:
                     await rounds.opened(session, await self._row(session, run), number, base, asked, at)
                 case AnswerTaken():
                     await self._answer(session, fact, at)
+                case Retracted():
+                    await self._retracted(session, fact, at)
+                case Postponed(run):
+                    after_commit(session, lambda run=run: self._look(run))  # type: ignore[misc]
                 case Learnt(run, _, campaign):
                     row = await self._row(session, run)
                     parent = self._models.get(run) or row.model or row.base_model
@@ -150,7 +156,7 @@ class DatabaseJournal:
             self._models.pop(fact.run, None)
             self._rows.pop(fact.run, None)
             if not await runs.finished(session, self._tenant, fact.run, fact.outcome, fact.reason, at):
-                self._revived(fact.run)
+                self._look(fact.run)  # it was to end, and was given more rounds
 
     async def _answer(self, session: Session, fact: AnswerTaken, at: datetime) -> None:
         fresh = await contributions.add(
@@ -170,7 +176,20 @@ class DatabaseJournal:
         row = await self._row(session, fact.run)
         await rounds.told(session, row, fact.number, [Fate(fact.member, fate="answered", bytes_up=fact.size)], at)
 
+    async def _retracted(self, session: Session, fact: Retracted, at: datetime) -> None:
+        undone = None
+        if fact.undone is not None:
+            ask, undone = fact.undone
+            await contributions.remove(session, self._tenant, ask, undone)
+        row = await self._row(session, fact.run)
+        await rounds.retracted(session, row, fact.number, fact.device, fact.gateways, undone, at)
+        await contributions.retracted(session, self._tenant, fact.run, fact.number, fact.device, at)
+
     async def _closed(self, session: Session, fact: RoundClosed, at: datetime) -> None:
+        # Requests hold the run as well. The next life, which begins where this step did, does what they ask for first.
+        await run_rows.locked(session, self._tenant, fact.run)
+        if await contributions.retractions(session, self._tenant, [fact.run]):
+            raise StoreFault(f"round {fact.number} of run {fact.run} has retractions that came in its last moment")
         row = await self._row(session, fact.run)
         await rounds.told(session, row, fact.number, list(_fates(fact).values()), at)
         below = fact.sums.metrics

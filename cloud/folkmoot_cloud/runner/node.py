@@ -33,6 +33,7 @@ class Enter:
     campaign: Campaign
     history: History = ()
     kept: Kept = lambda sha256: None  # a default that keeps nothing
+    retractions: tuple["Retract", ...] = ()  # that an earlier holder was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,16 @@ class Want:
     run: str
     desired: Literal["run", "pause", "stop"]
     rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retract:
+    """A device is to be out of an open round; `kept` gives the answer that its update is in."""
+
+    run: str
+    number: int
+    device: str
+    kept: Kept = lambda sha256: None  # a default that keeps nothing
 
 
 # Facts: what the tables are told.
@@ -89,6 +100,24 @@ class AnswerTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class Retracted:
+    """A device is out of an open round, below each of these gateways."""
+
+    run: str
+    number: int
+    device: str
+    gateways: tuple[str, ...]
+    undone: tuple[bytes, str] | None  # Ask and member of the answer that was taken out of the sums
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A retraction is for later: the answer that the device is in has come since its request was read."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoundClosed:
     """A training round is over: what became of everybody, and the traffic of it."""
 
@@ -120,7 +149,7 @@ class Evaluated:
     quality: Quality
 
 
-Fact = GatewayTold | RunMoved | RoundOpened | AnswerTaken | RoundClosed | Learnt | Evaluated
+Fact = GatewayTold | RunMoved | RoundOpened | AnswerTaken | Retracted | Postponed | RoundClosed | Learnt | Evaluated
 
 
 class Cloud:
@@ -154,6 +183,8 @@ class Cloud:
                     self._enter(batch, event)
                 case Want(run, desired, rounds):
                     self._want(batch, run, desired, rounds)
+                case Retract():
+                    self._retract(batch, event)
                 case _:
                     pass
         self._below.tick(batch)
@@ -199,6 +230,8 @@ class Cloud:
             campaign.key, campaign.phase = opened.key, "train" if opened.ask.phase == "train" else "evaluate"
             sums = Sums(opened.ask, campaign.spec.manifest.layout)
             self._below.restore(opened.key, entered.history, sums, campaign.blobs, entered.kept)
+            for one in entered.retractions:
+                self._retract(batch, one)
             if self.connected:
                 self._below.resume(batch)
         self._moved.add(campaign.spec.run)
@@ -213,6 +246,21 @@ class Cloud:
         if desired == "stop" and campaign.key:
             self._below.tell(batch, campaign.key, round.Stopped("operator"))
         self._moved.add(run)
+
+    def _retract(self, batch: Batch, wish: Retract) -> None:
+        campaign = self.campaigns.get(wish.run)
+        open = self._below.rounds.get(campaign.key) if campaign is not None else None
+        if open is None or (open.round.opened.ask.phase, open.round.opened.ask.round) != ("train", wish.number):
+            return
+        if wish.device in open.round.retracted:
+            return  # somebody looked twice
+        seats, held = open.round.seats, open.round.holder(wish.device)
+        undone = None if held is None else (seats[held[0]].ask, held[0])
+        gateways = tuple(name for name, seat in seats.items() if any(leaf.device == wish.device for leaf in seat.each or ()))
+        if self._below.retract(batch, open.key, wish.device, wish.kept):
+            self.facts.append(Retracted(wish.run, wish.number, wish.device, gateways, undone))
+        else:
+            self.facts.append(Postponed(wish.run))
 
     # How a run goes on.
 
