@@ -14,6 +14,7 @@ from tests.kit.world import World
 from tests.scenarios import oracle
 
 HOMES = {"g1": ["a", "b", "c"], "g2": ["d", "e"]}
+ROUND = "run1/1/train"
 SLOW = 5_000  # ms that everybody but a few need to train: the round is open for as long
 
 
@@ -29,10 +30,11 @@ def federation(folder: Path, *, slow: str = "", homes: dict[str, list[str]] | No
 
 def retract(world: World, *devices: str) -> None:
     """Does what the cloud's runner does about a request that is in its table."""
-    for device in devices:
-        key = f"{PREFIX}run1/1/train"
-        kept = lambda sha256: world.cloud.ledger.payload(key, sha256)  # noqa: E731
-        world.cloud.inbox.append(("runs", Retract("run1", 1, device, kept)))
+
+    def kept(sha256: bytes) -> bytes | None:
+        return world.cloud.ledger.payload(f"{PREFIX}{ROUND}", sha256)
+
+    world.cloud.inbox += [("runs", Retract("run1", 1, device, kept)) for device in devices]
 
 
 def home(world: World, gateway: str) -> str:
@@ -42,7 +44,7 @@ def home(world: World, gateway: str) -> str:
 
 def seat(world: World, gateway: str) -> str:
     """Gives what the cloud knows of a gateway in the first round."""
-    open = world.cloud.node._below.rounds.get("run1/1/train") if world.cloud.up else None
+    open = world.cloud.node._below.rounds.get(ROUND) if world.cloud.up else None
     return open.round.seats[gateway].state if open is not None and gateway in open.round.seats else ""
 
 
@@ -190,10 +192,8 @@ def disordered(folder: Path, seed: int) -> None:
     rng = Random(seed)
     adversary = Adversary(duplicate=rng.choice([0, 0.4]), reorder=rng.choice([0.2, 0.5]), delay_ms=(1, rng.choice([1, 300])))
     world = federation(folder, slow=rng.choice("abcde"), seed=seed, adversary=adversary, parameters=rng.choice([50, 20_000]))
-    world.run(lambda: "run1/1/train" in world.cloud.node._below.rounds)
-    invited = {
-        leaf.device for seat in world.cloud.node._below.rounds["run1/1/train"].round.seats.values() for leaf in seat.each
-    }
+    world.run(lambda: ROUND in world.cloud.node._below.rounds)
+    invited = set(world.cloud.node._below.rounds[ROUND].round.devices)
     for device in rng.sample("abcde", rng.randint(1, 3)):
         world.wait(rng.randint(1, 1_500))
         retract(world, device)
@@ -215,7 +215,7 @@ def under_fire(folder: Path, seed: int) -> None:
     )
     slow = "".join(rng.sample("abcde", rng.randint(1, 2)))
     world = federation(folder, slow=slow, seed=seed, adversary=adversary, parameters=rng.choice([50, 50, 20_000]))
-    world.run(lambda: "run1/1/train" in world.cloud.node._below.rounds)
+    world.run(lambda: ROUND in world.cloud.node._below.rounds)
     for device in rng.sample("abcde", rng.randint(1, 2)):
         world.wait(rng.randint(1, 2_000))
         retract(world, device)

@@ -174,7 +174,7 @@ class Lower:
         event = member.Asked(envelope.ask, msgspec.structs.replace(ask, inline=None), batch.now + remaining)
         self.tell(batch, item, event)
         for other in peers if known is None else ():
-            if other.state == "working":
+            if other.state == "working" and other.ask.round <= ask.round:
                 self.tell(batch, other, member.Cancelled("newer"))
 
     def _receipted(self, batch: Batch, envelope: codec.Envelope) -> None:

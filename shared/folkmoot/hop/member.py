@@ -149,7 +149,7 @@ class Member:
     @property
     def delivered(self) -> bool:
         """Whether the upper end has the answer, as far as this end has heard."""
-        return self.fate in ("ok", "dup")
+        return self.fate.partition(":")[0] in ("ok", "dup")
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Takes one event at the time `now`; gives what to do once it is stored.
