@@ -5,7 +5,7 @@ Only the training is made up (tests.kit.toy), so that a test says in seconds wha
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,6 +73,14 @@ class DeviceService(Service):
         super().__init__()
         self.name, self._folder, self._gateway, self._home, self._parameters = name, folder, gateway, home, parameters
         self.trained: list[int] = []
+        self.holding = False  # answers wait for `release`
+        self._held: list[Callable[[], None]] = []
+
+    def release(self) -> None:
+        """Lets answers go that were held, and holds no more."""
+        self.holding = False
+        while self._held:
+            self._held.pop()()
 
     async def _serve(self, until: asyncio.Event) -> None:
         station = Station(self._folder)
@@ -83,8 +91,10 @@ class DeviceService(Service):
 
         def start(item: member.Member) -> None:
             self.trained.append(item.ask.round)
-            payload = toy.payload(self.name, item.ask, self._parameters)
-            station.driver.post("work", Trained(item.id, payload))
+            trained = Trained(item.id, toy.payload(self.name, item.ask, self._parameters))
+            self._held.append(lambda: station.driver.post("work", trained))
+            if not self.holding:
+                self.release()
 
         agent = Agent(above, Trainer(start, lambda ask: None), lambda: births.current, lambda: "")
         agent.restore(list(station.ledger.histories()))
@@ -129,6 +139,10 @@ class Federation:
     async def __aexit__(self, *_: object) -> None:
         for service in (*self.devices.values(), *self.gateways.values()):
             await service.stop()
+        await self._stack.aclose()
+
+    async def stop_cloud(self) -> None:
+        """Ends the cloud in order, before the gateways and devices."""
         await self._stack.aclose()
 
     @contextlib.asynccontextmanager

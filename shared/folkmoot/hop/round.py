@@ -30,11 +30,17 @@ class Seat(msgspec.Struct):
     reason: str = ""
     payload: bytes = b""
     leaves: tuple[str, ...] = ()
+    owes: bool = False  # had answered, and is to answer again without a device: what others gave it is worth the time
 
     @property
     def open(self) -> bool:
         """Whether its answer may still come."""
         return self.state in ("asked", "started", "away", "gone")
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the round stays open for it."""
+        return self.open and not self.reason and (self.state != "gone" or self.owes)
 
     @property
     def fate(self) -> str:
@@ -314,9 +320,7 @@ class Round:
         terms = self.opened.terms
         if terms.goal and self.leaves >= terms.goal:
             reason = "goal"
-        elif not any(seat.open and seat.state != "gone" and not seat.reason for seat in self.seats.values()) and not (
-            terms.welcome and not self.seats
-        ):
+        elif not any(seat.awaited for seat in self.seats.values()) and not (terms.welcome and not self.seats):
             reason = "all"
         elif now >= terms.deadline:
             reason = "deadline"
@@ -378,7 +382,7 @@ class Round:
         if held:
             effects.append(Unmerge(name, seat.payload))
             self._leaves = {leaf: member for leaf, member in self._leaves.items() if member != name}
-            seat.state, seat.reason, seat.payload, seat.leaves = "started", "", b"", ()
+            seat.state, seat.reason, seat.payload, seat.leaves, seat.owes = "started", "", b"", (), True
         seat.each = tuple(leaf for leaf in known if leaf.device != device and name != device)
         seat.goal = min(seat.goal, len(seat.each))
         reachable = seat.state in ("asked", "started") and not seat.reason
@@ -404,7 +408,7 @@ class Round:
         if reason:
             seat.state, seat.reason = "rejected", reason
             return [SendReceipt(event.member, "bad", event.payload, reason)]
-        seat.state, seat.leaves = "taken", event.leaves
+        seat.state, seat.leaves, seat.owes = "taken", event.leaves, False
         self._leaves.update(dict.fromkeys(event.leaves, event.member))
         return [Merge(event.member, event.payload), SendReceipt(event.member, "ok", event.payload)]
 

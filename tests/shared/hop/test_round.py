@@ -243,6 +243,16 @@ def test_a_home_that_has_answered_answers_again_without_the_device() -> None:
     assert one.handle(Answered("g1", A, ("a", "b")), 5) == [SendReceipt("g1", "dup", A)]
 
 
+def test_a_home_that_is_to_answer_again_is_waited_for_even_if_it_is_gone() -> None:
+    one = homes(g1="ab", g2="c")
+    one.handle(Answered("g1", A, ("a", "b")), 1)
+    one.handle(Retracted("a"), 2)
+    one.handle(Gone("g1"), 3)
+    assert Closed("complete", "all") not in one.handle(Answered("g2", B, ("c",)), 4)
+    assert one.handle(Back("g1"), 5) == [SendAsk("g1")]
+    assert one.handle(Answered("g1", B, ("b",)), 6)[-1] == Closed("complete", "all")
+
+
 def test_an_answer_without_the_device_stays_where_it_is() -> None:
     one = homes(g1="abc", g2="d")
     one.handle(Answered("g1", A, ("b",)), 1)
