@@ -188,7 +188,8 @@ class DatabaseJournal:
     async def _closed(self, session: Session, fact: RoundClosed, at: datetime) -> None:
         # Requests hold the run as well. The next life, which begins where this step did, does what they ask for first.
         await run_rows.locked(session, self._tenant, fact.run)
-        if await contributions.retractions(session, self._tenant, [fact.run]):
+        wanted = await contributions.retractions(session, self._tenant, [fact.run])
+        if any(one.number == fact.number for one in wanted):
             raise StoreFault(f"round {fact.number} of run {fact.run} has retractions that came in its last moment")
         row = await self._row(session, fact.run)
         await rounds.told(session, row, fact.number, list(_fates(fact).values()), at)

@@ -113,12 +113,14 @@ async def retractions(session: ReadSession, context: Context, tenant: str, runs:
     found = []
     for row in await contributions.retractions(session, tenant, runs):
         homes = await rounds.homes(session, tenant, row.run_id, row.number, row.device)
-        key, kept = f"{PREFIX}{row.run_id}/{row.number}/train", {}
-        for answer in await contributions.of_round(session, tenant, row.run_id, row.number):
-            content = answer.member in homes and await entries.kept(session, context.blobs, tenant, key, answer.payload)
-            if content:
-                kept[bytes.fromhex(answer.payload)] = content
-        found.append(Retract(row.run_id, row.number, row.device, kept.get))
+        key = f"{PREFIX}{row.run_id}/{row.number}/train"
+        kept = {
+            bytes.fromhex(answer.payload): await entries.kept(session, context.blobs, tenant, key, answer.payload)
+            for answer in await contributions.of_round(session, tenant, row.run_id, row.number)
+            if answer.member in homes
+        }
+        if None not in kept.values():  # otherwise the round has moved on since the first query: the next look finds out
+            found.append(Retract(row.run_id, row.number, row.device, kept.get))
     return found
 
 

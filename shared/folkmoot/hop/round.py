@@ -30,7 +30,7 @@ class Seat(msgspec.Struct):
     reason: str = ""
     payload: bytes = b""
     leaves: tuple[str, ...] = ()
-    owes: bool = False  # had answered, and is to answer again without a device: what others gave it is worth the time
+    owes: bool = False  # had answered, and is to answer again without a device: it holds what others have given
 
     @property
     def open(self) -> bool:
@@ -395,7 +395,9 @@ class Round:
         return effects + self._send(name, now)
 
     def _start(self, seat: Seat, event: Started, now: int) -> list[Effect]:
-        seat.state, seat.due, seat.tries = "started", None, 0
+        seat.state = "started"
+        if not seat.owes:  # otherwise it may be about the Ask before: that one is sent until there is an answer
+            seat.due, seat.tries = None, 0
         return []
 
     def _answer(self, seat: Seat, event: Answered, now: int) -> list[Effect]:
@@ -416,7 +418,7 @@ class Round:
         """The answer crossed a retraction: its member is to make it again, without the device."""
         if seat.each is None:
             seat.each = tuple(Invited(leaf) for leaf in event.leaves if leaf not in self.retracted)
-        seat.tries, seat.payload = 0, b""
+        seat.tries, seat.payload, seat.owes = 0, b"", True
         return self._send(event.member, now)
 
     def _again(self, seat: Seat, event: Answered, now: int) -> list[Effect]:

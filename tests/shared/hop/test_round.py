@@ -253,6 +253,18 @@ def test_a_home_that_is_to_answer_again_is_waited_for_even_if_it_is_gone() -> No
     assert one.handle(Answered("g1", B, ("b",)), 6)[-1] == Closed("complete", "all")
 
 
+def test_a_home_that_is_to_answer_again_is_asked_until_it_does() -> None:
+    one = homes(g1="ab")
+    one.handle(Answered("g1", A, ("a", "b")), 1)
+    two = homes(g1="ab")
+    two.handle(Retracted("a"), 1)
+    for fresh in (one, two):
+        fresh.handle(Retracted("a"), 2)
+        fresh.handle(Answered("g1", A, ("a", "b")), 3)
+        fresh.handle(Started("g1"), 4)  # may have been under way since before
+        assert fresh.handle(Woke(), 2_003) == [SendAsk("g1")]
+
+
 def test_an_answer_without_the_device_stays_where_it_is() -> None:
     one = homes(g1="abc", g2="d")
     one.handle(Answered("g1", A, ("b",)), 1)
