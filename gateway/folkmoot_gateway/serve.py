@@ -20,6 +20,7 @@ GRACE = 1_500  # ms from away to gone for each second of keepalive: by then the 
 async def serve(settings: Settings, until: asyncio.Event) -> None:
     """Runs a gateway until `until` is set. Raises StoreFault where its folder does not do."""
     station = Station(settings.folder)
+    station.cache.synced = True
     cloud, home = Tree(settings.namespace, settings.above), Tree(settings.namespace, settings.id)
     above = Lower(cloud, settings.id, station.cache, station.spool, station.ledger, INLINE_UP)
     above.hello = Hello(software=f"folkmoot {__version__}", devices=())

@@ -50,6 +50,11 @@ VERBS = {
     "device.run": Verb("Be a device.", "device"),
     "device.list": Verb("List the devices that a cloud knows.", "cli", "folkmoot_cli.fleet:devices"),
     "fleet": Verb("Simulate the devices of a home, many in few processes.", "demo"),
+    "simulate": Verb(
+        "Simulate a federation on virtual time while networks, disks, brokers and machines fail.",
+        "demo",
+        "folkmoot_cli.simulate:simulate",
+    ),
     "task.list": Verb("List the tasks of a cloud.", "cli", "folkmoot_cli.task:listing"),
     "task.publish": Verb("Upload a task.", "cli", "folkmoot_cli.task:publish"),
     "task.show": Verb("Show a task.", "cli", "folkmoot_cli.task:show"),

@@ -89,21 +89,22 @@ class DatabaseJournal:
     async def _store(self, session: Session, batch: Batch, mark: Mark) -> list[str]:
         """Writes the hop's batch; gives the large payloads that may go once it stands."""
         machines: dict[str, list[bytes]] = {}
-        orphans = [digest for key in batch.forgets for digest in await entries.forget(session, self._tenant, key)]
+        orphans: set[str] = set()
         for key in batch.forgets:
             self._sequences.pop(key, None)
+            orphans.update(await entries.forget(session, self._tenant, key))
         for key, payload in batch.drops:
-            orphans += await entries.drop(session, self._tenant, key, payload.hex())
-        for key, event in batch.journal:
+            orphans.update(await entries.drop(session, self._tenant, key, payload.hex()))
+        for key, event in batch.rows:
             machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
         for key, events in machines.items():
             last = self._sequences.get(key)
             self._sequences[key] = await entries.append(session, self._tenant, key, batch.now, events, last)
-        for keep in batch.keeps:
+        for keep in batch.payloads:
             await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
         if any(isinstance(event, round.Opened) for _, event in batch.journal):  # the time goes on from the newest round's
             await entries.mark(session, self._tenant, mark.now, mark.wall)
-        return orphans
+        return sorted(orphans.difference(keep.payload.hex() for keep in batch.payloads))
 
     # The tables.
 

@@ -118,7 +118,8 @@ class Lower:
         """Hands one event to a member; what it wants done goes into the batch."""
         before = item.state
         effects = item.handle(event, batch.now)
-        if item.state != before or isinstance(event, member.Asked):
+        # What is over is forgotten: a late repetition of its Ask must not bring its journal back.
+        if item.state != before or (isinstance(event, member.Asked) and item.state != "done"):
             batch.journal.append((PREFIX + item.id.hex(), event))
         self._perform(batch, item, effects)
 
@@ -173,7 +174,7 @@ class Lower:
         self.members[envelope.ask] = item
         event = member.Asked(envelope.ask, msgspec.structs.replace(ask, inline=None), batch.now + remaining)
         self.tell(batch, item, event)
-        for other in peers if known is None else ():
+        for other in peers if known is None else ():  # no late repetition of an older one, which would end what is newer
             if other.state == "working" and other.ask.round <= ask.round:
                 self.tell(batch, other, member.Cancelled("newer"))
 
@@ -205,11 +206,11 @@ class Lower:
                 for ask in list(self._waiting):
                     self._begin(batch, self.members[ask])
             case "lacking":
-                del self._fetches[block.blob]
-                for ask in list(self._waiting):
-                    item = self.members[ask]
-                    if block.blob in (item.ask.program, item.ask.weights):
-                        self.tell(batch, item, member.Failed("no_blob", "the upper end does not have it"))
+                # Of this Ask: an earlier one's late request is answered like that, too, when its round is over.
+                if envelope.ask in self._waiting:
+                    item = self.members[envelope.ask]
+                    self.tell(batch, item, member.Failed("no_blob", "the upper end does not have it"))
+                self._again(batch, due=batch.now)
             case "more" | "damaged":
                 self._pull(batch, fetch)
             case "wait":
@@ -260,11 +261,13 @@ class Lower:
             self.wanted.append(item)
 
     def _pull(self, batch: Batch, fetch: Fetch) -> None:
-        get = fetch.get(batch.now)
-        ask = next((self.members[ask] for ask in self._waiting if fetch.blob in _blobs(self.members[ask])), None)
-        asked = ask or next(item for item in self.members.values() if item.state == "working" and fetch.blob in _blobs(item))
-        if get is not None:
-            batch.sends.append(Send(self.name, get, asked.id, self.tree.shard(asked.ask.run)))
+        """Asks for the next blocks; drops a download that nobody waits for any more, whose last blocks are still coming."""
+        working = (item for item in self.members.values() if item.state == "working")
+        item = next((item for item in working if fetch.blob in _blobs(item)), None)
+        if item is None:
+            del self._fetches[fetch.blob]
+        elif (get := fetch.get(batch.now)) is not None:
+            batch.sends.append(Send(self.name, get, item.id, self.tree.shard(item.ask.run)))
 
     def _again(self, batch: Batch, due: int | None = None) -> None:
         """Asks again for blocks that have not come; drops downloads that nobody waits for."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from folkmoot.errors import StoreFault
 from folkmoot.hop import round
+from folkmoot.hop.batch import Batch
 from folkmoot.hop.ports import Sums
 from folkmoot.wire.messages import Answer
 
@@ -43,9 +44,25 @@ class Open:
                 raise StoreFault(f"an answer of {member} in {self.key} that was taken is now {judged.rejection}")
             self.sums.add(member, judged.content)
 
-    def unmerge(self, member: str, payload: bytes, data: bytes) -> None:
-        """Takes an answer out of the sums again."""
-        self.sums.remove(member, self._manifest(payload, data), data)
+    def retract(self, batch: Batch, owner: str, device: str, kept: Kept) -> list[round.Effect] | None:
+        """Takes a device out, and the answer that it is in out of the sums; gives what else there is to do.
+
+        Gives None, and changes nothing, where `kept` does not have that answer. `owner` is the round's key in the journal.
+        """
+        if device in self.round.retracted:
+            return []
+        held = self.round.holder(device)
+        data = (batch.kept(owner, held[1]) or kept(held[1])) if held is not None else b""
+        if data is None:
+            return None
+        event = round.Retracted(device)
+        effects = self.round.handle(event, batch.now)
+        batch.journal.append((owner, event))
+        for effect in effects:
+            if isinstance(effect, round.Unmerge):
+                self.sums.remove(effect.member, self._manifest(effect.payload, data), data)
+                batch.drop(owner, effect.payload)
+        return effects
 
     def _manifest(self, payload: bytes, data: bytes) -> Answer:
         ask = self.round.opened.ask

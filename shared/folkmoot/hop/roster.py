@@ -15,7 +15,7 @@ class Entry(msgspec.Struct):
     state: Literal["up", "sleeping", "away", "gone"] = "gone"
     birth: int = -1  # of the newest connection that we have heard of
     wants: bytes = b""  # digest of the hello that its status names
-    has: bytes = b""  # digest that stood there when the hello came: of a newer protocol's hello we read but a part
+    has: bytes = b""  # digest of the hello that is here
     hello: Hello | None = None
     seen: int = 0  # ms of the timeline
     software: str = ""
@@ -47,12 +47,14 @@ class Roster:
         entry.state = "gone" if status.bye else "away"
         return entry.state if entry.state != before else None
 
-    def hello(self, member: str, hello: Hello, now: int) -> bool:
-        """Takes a hello; says whether it is news."""
+    def hello(self, member: str, hello: Hello, digest: bytes, now: int) -> bool:
+        """Takes a hello with its digest; says whether it is news. One that the status does not name is an older one."""
         entry = self.entries.setdefault(member, Entry())
         entry.seen = now
+        if entry.known and digest != entry.wants:
+            return False
         news = entry.hello != hello
-        entry.hello, entry.has = hello, entry.wants
+        entry.hello, entry.has = hello, digest
         return news
 
     def missing(self, member: str) -> bool:

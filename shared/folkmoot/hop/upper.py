@@ -50,6 +50,7 @@ class Upper:
         self.rounds: dict[str, Open] = {}
         self._spool = spool
         self._inline = inline
+        self._room = inline  # bytes of a payload, or of a piece of one, that the broker lets through
         self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
         self._coming: dict[tuple[str, bytes], Answer] = {}  # member and payload digest to the manifest
         self._restored: list[Open] = []
@@ -62,7 +63,8 @@ class Upper:
 
     def connected(self, batch: Batch, max_packet: int, birth: int = 0) -> None:
         """Takes up what was under way; `max_packet`: bytes that the broker lets through; `birth`: of this connection."""
-        self._inline = min(self._inline, max(max_packet - ROOM, chunks.FLOOR))
+        self._room = max(max_packet - ROOM, chunks.FLOOR)
+        self._inline = min(self._inline, self._room)
         status = Status(state="up", birth=birth, software=self.software)
         batch.sends.append(Send("", status, retain=True))
         self.resume(batch)
@@ -82,8 +84,16 @@ class Upper:
     # What the node asks for.
 
     def open(self, batch: Batch, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> None:
-        """Opens a round; its Asks leave with the batch."""
+        """Opens a round; its Asks leave with the batch.
+
+        Where members stand for others it is firm: such a member has told others ok, and would forget their answers where a
+        power cut makes us call the round that we had opened an unknown one.
+        """
         self._enter(opened.key, round.Round(), opened, sums, blobs)
+        entries = (self.roster.entries.get(invitation.member) for invitation in opened.members)
+        batch.firm |= any(
+            entry is not None and entry.hello is not None and entry.hello.devices is not None for entry in entries
+        )
         self.tell(batch, opened.key, opened)
 
     def restore(self, key: str, history: History, sums: Sums, blobs: Mapping[bytes, bytes], kept: Kept) -> Open:
@@ -114,24 +124,13 @@ class Upper:
         Says False, and changes nothing, where the device's update is in an answer that `kept` does not have.
         """
         open = self.rounds[key]
-        if device in open.round.retracted:
-            return True
-        held = open.round.holder(device)
-        data = (batch.kept(PREFIX + key, held[1]) or kept(held[1])) if held is not None else b""
-        if data is None:
-            return False
         under_way = {name: seat.payload for name, seat in open.round.seats.items() if seat.open}
-        event = round.Retracted(device)
-        effects = open.round.handle(event, batch.now)
-        batch.journal.append((PREFIX + key, event))
-        for effect in effects:
-            if isinstance(effect, round.Unmerge):
-                open.unmerge(effect.member, effect.payload, data)
-                batch.drop(PREFIX + key, effect.payload)
-            elif isinstance(effect, round.SendAsk | round.SendCancel):
+        effects = open.retract(batch, PREFIX + key, device, kept)
+        for effect in effects or ():
+            if isinstance(effect, round.SendAsk | round.SendCancel):
                 self._abandon(effect.member, under_way.get(effect.member, b""))
-        self._perform(batch, open, effects)
-        return True
+        self._perform(batch, open, effects or [])
+        return effects is not None
 
     def _abandon(self, member: str, payload: bytes) -> None:
         """Drops what has come of an answer that is no longer wanted."""
@@ -144,7 +143,7 @@ class Upper:
         if open is not None:
             for name, seat in open.round.seats.items():
                 self._asks.pop(seat.ask, None)
-                self._coming.pop((name, seat.payload), None)
+                self._abandon(name, seat.payload)
                 self._damaged.pop((name, seat.payload), None)
             batch.forget(PREFIX + key)
 
@@ -167,7 +166,7 @@ class Upper:
         try:
             place = self.tree.place(topic)
             member = place.member
-            envelope = codec.unseal(data, limit=self._inline + ROOM)
+            envelope = codec.unseal(data, limit=max(self._inline, self._room) + ROOM)
             if envelope.src != member or not place.admits(envelope.body):
                 raise PeerFault("wrong_sender", f"{envelope.src} wrote {type(envelope.body).__name__} to {topic}")
             handler = _HANDLERS.get(type(envelope.body))
@@ -199,7 +198,7 @@ class Upper:
     def _hello(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         assert isinstance(envelope.body, Hello)
         member = place.member
-        self.roster.hello(member, envelope.body, batch.now)
+        self.roster.hello(member, envelope.body, envelope.digest, batch.now)
         for key, open in list(self.rounds.items()):
             if member not in open.round.seats:
                 self._join(batch, key, member)
@@ -325,7 +324,7 @@ class Upper:
         if blob is None:
             batch.sends.append(Send(member, Block(blob=want.blob, index=want.first, size=0), envelope.ask, place.shard))
             return
-        if want.chunk > self._fits(member):
+        if want.chunk > self._most(member, self._room):
             raise PeerFault("oversized", f"blocks of {want.chunk} bytes do not go through to {member}")
         last = want.first + min(want.count, max(1, BURST // want.chunk))
         for index in range(want.first, min(last, chunks.count(len(blob), want.chunk))):
@@ -367,15 +366,15 @@ class Upper:
             open.round.opened.ask,
             each=seat.each,
             goal=seat.goal,
-            inline=weights if len(weights) <= self._fits(member) else None,
+            inline=weights if len(weights) <= self._most(member, self._inline) else None,
         )
         batch.sends.append(Send(member, ask, seat.ask, open.shard, open.round.opened.terms.deadline))
 
-    def _fits(self, member: str) -> int:
-        """Gives how many bytes may travel inside a message to this member."""
+    def _most(self, member: str, ours: int) -> int:
+        """Gives how many bytes may travel inside a message to this member, where we would send `ours`."""
         entry = self.roster.entries.get(member)
-        theirs = entry.hello.max_packet - ROOM if entry is not None and entry.hello is not None else self._inline
-        return min(self._inline, theirs)
+        theirs = entry.hello.max_packet - ROOM if entry is not None and entry.hello is not None else ours
+        return min(ours, theirs)
 
     def _cancel(self, batch: Batch, place: Place, ask: bytes) -> None:
         batch.sends.append(Send(place.member, Request(what="cancel", reason="closed"), ask, place.shard))

@@ -19,11 +19,13 @@ class Adversary:
 
     drop: float = 0.0  # lost on its way to one subscriber, after the broker has acknowledged it to the publisher
     duplicate: float = 0.0  # delivered twice
+    linger: float = 0.0  # delivered once more, much later
     corrupt: float = 0.0  # one bit of the payload is another one
     truncate: float = 0.0  # the end of the payload is gone
     reorder: float = 0.0  # a packet does not wait for the ones before it
     cut: float = 0.0  # the connection breaks instead
     delay_ms: tuple[int, int] = (1, 1)  # each way, drawn evenly; at least 1, so that two nodes cannot talk for ever in no time
+    linger_ms: tuple[int, int] = (1_000, 60_000)
     partitions: tuple[Partition, ...] = ()
 
     def latency(self, rng: Random) -> int:
@@ -44,6 +46,10 @@ class Adversary:
             return []
         number = 2 if rng.random() < self.duplicate else 1
         return [self._damage(payload, rng) for _ in range(number)]
+
+    def lingers(self, rng: Random) -> int | None:
+        """Gives after how many ms a message comes once more; None: it does not."""
+        return rng.randint(*self.linger_ms) if rng.random() < self.linger else None
 
     def _damage(self, payload: bytes, rng: Random) -> bytes:
         if payload and rng.random() < self.truncate:

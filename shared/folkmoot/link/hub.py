@@ -150,12 +150,20 @@ class Hub:
         """Queues a message for a client that has subscribed to it; says whether it has."""
         if not any(matches(pattern, packet.topic) for pattern in seat.filters):
             return False
+        again = self.adversary.lingers(self.rng)
+        if again is not None:
+            self.at(self.now + again, lambda: self._haunt(seat, packet))
         for payload in self.adversary.copies(packet.payload, self.rng):
             if len(seat.waiting) < self._queue:
                 seat.waiting.append(_Packet(packet.topic, payload, packet.qos, packet.retained, packet.stale))
             else:
                 self.dropped += 1
         return True
+
+    def _haunt(self, seat: "_Seat", packet: "_Packet") -> None:
+        """Queues a message once more that was delivered long ago."""
+        seat.waiting.append(packet)
+        self._pump(seat)
 
     def _pump(self, seat: "_Seat") -> None:
         """Sends what waits, as far as the client's receive maximum goes."""

@@ -32,6 +32,7 @@ class MemoryLink:
         self._circuit: Circuit | None = None  # from CONNECT on
         self._taken = False
         self._subscribed = False
+        self._before = False  # `_subscribed` before the CONNECT that is under way
         self._running = False
         self._pending: dict[int, Key] = {}
 
@@ -109,6 +110,9 @@ class MemoryLink:
             self._retry(until)
             return
         will = self._session.will() if self._session.will else None
+        # Until CONNACK comes nobody knows: a broker without its sessions makes a new one for a CONNECT whose CONNACK is then
+        # lost, and says of that one next time that it is present.
+        self._before, self._subscribed = self._subscribed, False
         circuit = self._circuit = Circuit(self._hub, self._session, will, self)
         circuit.up(lambda: self._hub.connect(circuit))
 
@@ -121,6 +125,7 @@ class MemoryLink:
         if circuit is None:
             return
         self._taken = True
+        self._subscribed = resumed and self._before
         if not (resumed and self._subscribed):
             circuit.up(lambda: self._subscribe(circuit))
         self._sink(Connected(resumed, Limits(self._session.window, self._session.max_packet)))

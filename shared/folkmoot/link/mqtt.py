@@ -57,6 +57,7 @@ class MqttLink:
         self._number = 0  # of connections so far
         self._dialect = Dialect()
         self._subscribed = False  # by this process, in the session that the broker has now
+        self._before = False  # the same, before the CONNECT that is under way
         self._goodbye: Last | None = None
         self._stopping = False
         self._outage = Outage()
@@ -164,6 +165,9 @@ class MqttLink:
         """Gives a connection that the broker has taken. Raises Turned, OSError and UserFault."""
         sock = await self._endpoint.dial()
         self._number += 1
+        # Until CONNACK comes nobody knows: a broker without its sessions makes a new one for a CONNECT whose CONNACK is then
+        # lost, and says of that one next time that it is present.
+        self._before, self._subscribed = self._subscribed, False
         try:
             connection = Connection(
                 sock, self._endpoint, self._session, version, number=self._number, taken=self._take, sink=self._hear
@@ -194,8 +198,7 @@ class MqttLink:
         self._dialect.taken(connection.version)
         # paho 2.1 does not obey a broker that wants a shorter keepalive: the connection after this one asks for it.
         self._session = replace(self._session, keepalive_s=min(self._session.keepalive_s, granted.keepalive_s))
-        if not granted.resumed:
-            self._subscribed = False
+        self._subscribed = granted.resumed and self._before
         if not self._subscribed and self._session.filters:
             connection.subscribe(self._session.filters)
         log.info("broker back" if self._outage.ends() else "broker connected", extra={**self._who, "resumed": granted.resumed})

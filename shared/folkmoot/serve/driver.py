@@ -80,17 +80,27 @@ class Driver:
         self._stopping = True
         self._here.set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something has come that no step has taken yet."""
+        return bool(self._inbox)
+
     async def run(self, node: Node, ports: Mapping[str, Port]) -> None:
         """Steps until `stop`. Raises StoreFault where a step cannot be stored."""
         while not self._stopping:
             await self._wait(node.wake)
-            inputs, self._inbox = self._inbox, []
-            self._here.clear()
-            batches = node.step(inputs, self._timeline.now())
-            await self._journal.commit(batches, self._timeline.mark())
-            for hop, batch in batches.items():
-                ports[hop].perform(batch)
-            node.perform()
+            await self.turn(node, ports)
+
+    async def turn(self, node: Node, ports: Mapping[str, Port]) -> Mapping[str, Batch]:
+        """One step: takes all that has come, decides, stores, and only then does. Gives what was stored and done."""
+        inputs, self._inbox = self._inbox, []
+        self._here.clear()
+        batches = node.step(inputs, self._timeline.now())
+        await self._journal.commit(batches, self._timeline.mark())
+        for hop, batch in batches.items():
+            ports[hop].perform(batch)
+        node.perform()
+        return batches
 
     async def _wait(self, wake: int | None) -> None:
         delay = None if wake is None else max(0, wake - self._timeline.now()) / 1000

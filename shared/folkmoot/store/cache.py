@@ -1,6 +1,7 @@
 """Content-addressed blobs that can be pulled again: programs and weights. A folder of files that are named by their sha256.
 
-Nothing here is synced: a file that a power cut has damaged does not match its name, and is pulled anew.
+On a device nothing here is synced: a file that a power cut has damaged does not match its name, and is pulled anew. A gateway
+syncs: without the program it could not add up again the answers that it has told ok.
 """
 
 import os
@@ -17,6 +18,7 @@ class Cache:
         """Makes the folder; `limit` in bytes. Raises StoreFault where it cannot be written."""
         self._folder = folder
         self._limit = limit
+        self.synced = False  # whether what is put here stays through a power cut
         self._sound: set[bytes] = set()  # checked, or written, by this process
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -59,8 +61,14 @@ class Cache:
             path = self.path(blob)
             fresh = path.with_suffix(".new")
             try:
-                fresh.write_bytes(data)
+                with fresh.open("wb") as file:
+                    file.write(data)
+                    if self.synced:
+                        file.flush()
+                        os.fsync(file.fileno())
                 fresh.replace(path)
+                if self.synced:
+                    self._sync_folder()
             except OSError as error:
                 fresh.unlink(missing_ok=True)
                 raise StoreFault(f"{path}: {error}") from None
@@ -69,6 +77,13 @@ class Cache:
             if self._size > self._limit:
                 self._trim()
         return blob
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _trim(self) -> None:
         """Makes room, but never of what has just come."""

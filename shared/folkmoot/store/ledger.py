@@ -73,7 +73,7 @@ class Ledger:
         firm = firm or any(batch.firm for batch in batches)
         try:
             for batch in batches:
-                for keep in batch.keeps:
+                for keep in batch.payloads:
                     if len(keep.content) > INSIDE:
                         self._write(keep.payload, keep.content)
             if firm != self._firm:
@@ -92,19 +92,22 @@ class Ledger:
     def _store(self, batch: Batch) -> list[bytes]:
         """Writes the rows of one batch; gives the payloads whose files may go when the transaction stands."""
         run = self._db.executemany
-        dropped = [*batch.drops, *(pair for owner in batch.forgets for pair in self._payloads(owner))]
-        run("DELETE FROM payload WHERE owner = ? AND sha256 = ?", dropped)
+        orphans = [
+            row[0]
+            for owner in batch.forgets
+            for row in self._db.execute("SELECT sha256 FROM payload WHERE owner = ? AND content IS NULL", (owner,))
+        ]
+        orphans += [payload for _, payload in batch.drops]
+        run("DELETE FROM payload WHERE owner = ? AND sha256 = ?", batch.drops)
+        run("DELETE FROM payload WHERE owner = ?", ((owner,) for owner in batch.forgets))
         run("DELETE FROM event WHERE machine = ?", ((owner,) for owner in batch.forgets))
-        rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.journal)
+        rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.rows)
         run("INSERT INTO event (machine, now, schema, event) VALUES (?, ?, ?, ?)", rows)
         run(
             "INSERT OR REPLACE INTO payload (owner, sha256, content) VALUES (?, ?, ?)",
-            ((keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.keeps),
+            ((keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.payloads),
         )
-        return [payload for _, payload in dropped]
-
-    def _payloads(self, owner: str) -> list[tuple[str, bytes]]:
-        return [(owner, row[0]) for row in self._db.execute("SELECT sha256 FROM payload WHERE owner = ?", (owner,))]
+        return orphans
 
     def _write(self, payload: bytes, content: bytes) -> None:
         path = self._files / payload.hex()

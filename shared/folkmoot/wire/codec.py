@@ -11,7 +11,7 @@ import cbor2
 import msgspec
 
 from folkmoot.errors import PeerFault
-from folkmoot.wire.messages import NUMBERS, TYPES, AskId, Body, Count, Name
+from folkmoot.wire.messages import NUMBERS, TYPES, AskId, Body, Count, Hello, Name
 
 MINOR = 0  # of protocol major 1
 DEPTH = 8
@@ -39,6 +39,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     remaining_ms: int | None = None  # until the deadline, computed when sent
     ts_ms: int = 0  # advisory: the sender's wall clock
     fresh: tuple[int, int] = (0, 0)  # boot id, sequence
+    digest: bytes = b""  # of a hello that has come: sha256 of its body, with what this minor version does not know
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -238,6 +239,7 @@ def unseal(data: bytes | memoryview, *, limit: int) -> Envelope:
         },
         _Head,
     )
+    content = fields.get(9, {})
     return Envelope(
         id=checked.id,
         src=checked.src,
@@ -246,5 +248,6 @@ def unseal(data: bytes | memoryview, *, limit: int) -> Envelope:
         fresh=checked.fresh,
         ask=checked.ask,
         remaining_ms=checked.remaining_ms,
-        body=convert(fields.get(9, {}), body),
+        body=convert(content, body),
+        digest=digest(cbor2.dumps(content, canonical=True)) if body is Hello else b"",
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from folkmoot.hop import member
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import CATCH_UP, DONE, HEARTBEAT, HEARTBEAT_FIRST, Lower
 from folkmoot.store.ledger import Ledger
@@ -233,3 +234,57 @@ def test_what_is_done_is_not_remembered_for_ever(tmp_path: Path) -> None:
         down(end, question(run=f"run{number}"), ask=deed)
         down(end, Request(what="cancel"), ask=deed)
     assert len(end.members) <= DONE
+
+
+def test_an_ask_that_comes_again_when_all_is_over_leaves_nothing_behind(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    down(end, question(), ask=DEED)
+    (item,) = end.members.values()
+    end.worked(Batch(0), item, b"answer")
+    down(end, Receipt(status="ok", payload=codec.digest(b"answer")), ask=DEED)
+    batch = down(end, question(), ask=DEED)
+    assert batch.empty
+    assert not batch.sends
+
+
+def test_what_is_forgotten_and_begun_anew_in_one_step_keeps_what_is_new(tmp_path: Path) -> None:
+    end, batch = furnished(tmp_path), Batch(0)
+    down(end, question(), ask=DEED)
+    (item,) = end.members.values()
+    end.tell(batch, item, member.Cancelled("upper"))
+    end.tell(batch, item, member.Asked(DEED, item.ask, 60_000))
+    end.worked(batch, item, b"answer")
+    assert [type(event) for _, event in batch.rows] == [member.Asked, member.Worked]
+    assert [keep.content for keep in batch.payloads] == [b"answer"]
+    assert batch.forgets == [f"m/{DEED.hex()}"]
+
+
+def test_an_older_ask_that_comes_late_does_not_end_a_newer_one(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    down(end, question(round=2), ask=DEED)
+    down(end, question(round=1), ask=b"0" * 16)
+    assert end.members[DEED].state == "working"
+    down(end, question(round=3), ask=b"3" * 16)
+    assert end.members[DEED].fate == "cancelled:newer"
+
+
+def test_a_block_that_is_lacking_in_an_earlier_round_ends_nothing_in_this_one(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    down(end, question(), ask=DEED)
+    lacking = Block(blob=codec.digest(PROGRAM), index=0, size=0)
+    down(end, lacking, ask=b"0" * 16)
+    assert end.members[DEED].state == "working"
+    down(end, lacking, ask=DEED)
+    assert end.members[DEED].fate == "refused:no_blob"
+
+
+def test_blocks_that_come_when_nobody_waits_any_more_are_let_go(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    end.limits(8_192)
+    (get,) = [send.body for send in sent(down(end, question(), ask=DEED), Get)]
+    assert isinstance(get, Get)
+    down(end, Request(what="cancel"), ask=DEED)
+    for index in range(get.count):
+        data = chunks.piece(PROGRAM, index, get.chunk)
+        block = Block(blob=codec.digest(PROGRAM), index=index, size=len(PROGRAM), crc=chunks.crc(data), data=data)
+        assert not down(end, block, ask=DEED).sends

@@ -34,17 +34,26 @@ def test_a_hello_holds_for_the_status_that_named_it() -> None:
     roster = Roster()
     roster.status("d1", Status(state="up", birth=1, hello=b"1" * 32), 0)
     assert roster.missing("d1")
-    assert roster.hello("d1", Hello(examples=1), 1)
+    assert roster.hello("d1", Hello(examples=1), b"1" * 32, 1)
     assert not roster.missing("d1")
     roster.status("d1", Status(state="up", birth=1, hello=b"2" * 32), 2)
     assert roster.missing("d1")
+
+
+def test_a_hello_that_comes_late_does_not_take_the_place_of_the_one_that_holds() -> None:
+    roster = Roster()
+    roster.status("d1", Status(state="up", birth=1, hello=b"2" * 32), 0)
+    roster.hello("d1", Hello(examples=2), b"2" * 32, 1)
+    assert not roster.hello("d1", Hello(examples=1), b"1" * 32, 2)
+    assert roster.ready()["d1"].examples == 2
+    assert not roster.missing("d1")
 
 
 def test_only_who_is_up_and_willing_can_be_asked() -> None:
     roster = Roster()
     for name, state, ready in (("a", "up", True), ("b", "sleeping", True), ("c", "up", False), ("d", "down", True)):
         roster.status(name, Status(state=state, birth=1), 0)  # type: ignore[arg-type]
-        roster.hello(name, Hello(ready=ready), 0)
+        roster.hello(name, Hello(ready=ready), b"", 0)
     assert list(roster.ready()) == ["a"]
 
 

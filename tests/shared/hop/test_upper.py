@@ -15,7 +15,8 @@ from tests.kit.ends import INLINE, TREE, Heap, message, reasons, sent, up, upper
 PROGRAM, WEIGHTS = b"program" * 1_000, b"weights" * 100
 BLOBS = {codec.digest(PROGRAM): PROGRAM, codec.digest(WEIGHTS): WEIGHTS}
 DEED = {name: round.ask_id("k", name) for name in ("d1", "d2")}
-UP = Status(state="up", birth=1, hello=b"h" * 32)
+HELLO = Hello(data="toy", examples=3)
+UP = Status(state="up", birth=1, hello=codec.digest(codec.dump(HELLO)))
 
 
 def manifest(data: bytes, *, inline: bool = True, **fields: object) -> Answer:
@@ -157,9 +158,28 @@ def test_a_blob_that_is_not_here_is_said_to_be_missing(end: Upper) -> None:
 def test_a_member_whose_hello_is_not_known_is_asked_for_it_once_for_each_status(end: Upper) -> None:
     for _ in range(2):
         assert [send.body for send in sent(up(end, UP), Request)] == [Request(what="hello")]
-    up(end, Hello(data="toy", examples=3))
+    up(end, HELLO)
     assert not sent(up(end, UP), Request)
     assert list(end.roster.ready()) == ["d1"]
+
+
+def test_a_round_of_members_that_stand_for_others_is_opened_firmly(tmp_path: Path) -> None:
+    for devices, firm in ((None, False), ((), True)):
+        made, batch = upper(tmp_path), Batch(0)
+        up(made, Hello(devices=devices))
+        made.open(batch, round.Opened("k", ask(), round.Terms(deadline=60_000), (round.Invitation("d1"),)), Heap(), BLOBS)
+        assert batch.firm == firm
+
+
+def test_half_an_answer_goes_with_its_round(end: Upper) -> None:
+    data = bytes(5_000)
+    up(end, manifest(data, inline=False), ask=DEED["d1"])
+    piece = chunks.piece(data, 0, 1_024)
+    up(end, Chunk(payload=codec.digest(data), index=0, crc=chunks.crc(piece), data=piece), ask=DEED["d1"])
+    batch = Batch(60_000)
+    end.tick(batch)
+    end.forget(batch, "k")
+    assert next(end._spool.have(codec.digest(data), 5_000, 1_024).missing()) == 0
 
 
 def test_a_will_marks_away_and_a_birth_brings_the_ask_again(end: Upper) -> None:
@@ -194,7 +214,7 @@ def test_an_answer_that_is_taken_out_is_no_longer_kept(end: Upper) -> None:
 def test_an_answer_that_came_in_the_same_step_can_be_taken_out(end: Upper) -> None:
     batch = up(end, manifest(b"sums"), ask=DEED["d1"])
     assert end.retract(batch, "k", "d1", lambda sha256: None)
-    assert not batch.keeps
+    assert not batch.payloads
     assert heap(end) == {}
 
 

@@ -1,0 +1,32 @@
+"""A gateway in a simulated federation: the real program."""
+
+from folkmoot.hop.batch import Batch
+from folkmoot.hop.lower import Lower
+from folkmoot.hop.upper import Upper
+from folkmoot.simulate.host import Host
+from folkmoot.wire.messages import Hello
+from folkmoot.wire.topics import Tree
+from folkmoot_gateway.node import Gateway
+
+GRACE = 90_000  # ms: 1.5 keepalives of 60 s
+
+
+class GatewayHost(Host):
+    """A home's gateway."""
+
+    def make(self) -> Gateway:
+        """Gives the program, with what was under way."""
+        cloud, home = Tree("fl"), Tree("fl", self.name)
+        self.cache.synced = True
+        above = self.above = Lower(cloud, self.name, self.cache, self.spool, self.ledger, 2 * self.place.inline)
+        above.hello = Hello(devices=(), max_packet=self.place.max_packet)
+        below = self.below = Upper(home, self.name, self.spool, self.place.inline)
+        births = {
+            "up": self.join("up", cloud, self.name, upper=False),
+            "down": self.join("down", home, self.name, upper=True),
+        }
+        self.ports["down"].outlet.sent = below.sent
+        node = Gateway(above, below, self.cache, GRACE, lambda hop: births[hop].current)
+        lost = node.restore(list(self.ledger.histories()), self.ledger.payload)
+        self.ledger.commit([Batch(0, forgets=lost)], {})
+        return node

@@ -1,0 +1,265 @@
+"""A machine's disk in memory: what is on it, what a power cut takes back, and every durable step as a place to crash at.
+
+The stores here have the faces of folkmoot.store's, and a test holds both to the same behaviour. What survives what is as
+decision 0011 says: a firm commit and all before it survive a power cut, soft ones may be lost, the newest first; a cached blob
+and the newest map of a transfer are not synced.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from folkmoot.errors import PeerFault, StoreFault
+from folkmoot.hop import member, round
+from folkmoot.hop.batch import Batch, Event
+from folkmoot.hop.lower import PREFIX as MEMBER
+from folkmoot.store.spool import EVERY
+from folkmoot.wire import chunks, codec
+
+LIMIT = 16 << 20  # bytes of one event
+
+
+class Crash(Exception):
+    """The machine has stopped at a durable step."""
+
+
+def _nothing() -> None:
+    """Nothing happens at a durable step."""
+
+
+def _nobody(batches: Collection[Batch]) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(slots=True)
+class _Commit:
+    """One transaction."""
+
+    events: list[tuple[str, int, bytes]]
+    keeps: list[tuple[str, bytes, bytes]]
+    forgets: list[str]
+    facts: dict[str, Any]
+    rows: list[Any]  # what a node's tables are told in the same transaction
+
+
+@dataclass(slots=True)
+class _Part:
+    """One transfer under way."""
+
+    size: int
+    chunk: int
+    content: bytearray
+    noted: bytes = b""  # the bitmap in the map file
+    before: bytes = b""  # the one that a power cut may bring back
+
+
+class Disk:
+    """What is on the disk. `boot()` gives the stores of one life of the machine."""
+
+    def __init__(self) -> None:
+        self.step: Callable[[], None] = _nothing
+        """Called before and after whatever becomes durable; raises Crash where the machine is to stop there."""
+        self.committed: Callable[[Collection[Batch]], None] = _nobody
+        """Hears of a step as soon as it is on the disk: also of one that nothing is done of any more."""
+        self.commits: list[_Commit] = []
+        self.synced = 0  # commits that a power cut cannot take back
+        self.blobs: dict[bytes, bytes] = {}
+        self.fresh: set[bytes] = set()  # blobs that are not synced
+        self.parts: dict[bytes, _Part] = {}
+
+    def boot(self) -> tuple["Ledger", "Cache", "Spool"]:
+        """Gives the stores, as this disk has them."""
+        return Ledger(self), Cache(self), Spool(self)
+
+    def lose_power(self, rng: Random) -> None:
+        """Takes back what was not synced, as far as chance has it."""
+        kept = rng.randint(self.synced, len(self.commits))
+        del self.commits[kept:]
+        self.synced = kept
+        for blob in sorted(self.fresh):
+            if rng.random() < 0.5:
+                self.blobs.pop(blob, None)
+        self.fresh.clear()
+        for part in self.parts.values():
+            if rng.random() < 0.5:
+                part.noted = part.before
+
+    @property
+    def rows(self) -> Iterator[Any]:
+        """What the tables hold."""
+        return (row for commit in self.commits for row in commit.rows)
+
+
+class Ledger:
+    """As folkmoot.store.ledger.Ledger."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._events: dict[str, list[tuple[int, bytes]]] = {}
+        self._payloads: dict[tuple[str, bytes], bytes] = {}
+        self._facts: dict[str, Any] = {}
+        self.rows: list[Any] = []  # to be stored with the next commit
+        for commit in disk.commits:
+            self._apply(commit)
+
+    def commit(self, batches: Collection[Batch], facts: Mapping[str, Any], firm: bool = False) -> None:
+        """Stores batches and facts, all or nothing."""
+        rows, self.rows = self.rows, []
+        commit = _Commit(
+            [(key, batch.now, codec.dump(event)) for batch in batches for key, event in batch.rows],
+            [(keep.owner, keep.payload, keep.content) for batch in batches for keep in batch.payloads],
+            [owner for batch in batches for owner in batch.forgets],
+            dict(facts),
+            rows,
+        )
+        self._disk.step()
+        self._disk.commits.append(commit)
+        if firm or any(batch.firm for batch in batches):
+            self._disk.synced = len(self._disk.commits)
+        self._apply(commit)
+        self._disk.committed(batches)
+        self._disk.step()
+
+    def _apply(self, commit: _Commit) -> None:
+        for owner in commit.forgets:
+            self._events.pop(owner, None)
+            for gone in [key for key in self._payloads if key[0] == owner]:
+                del self._payloads[gone]
+        for key, now, event in commit.events:
+            self._events.setdefault(key, []).append((now, event))
+        for owner, payload, content in commit.keeps:
+            self._payloads[owner, payload] = content
+        self._facts.update(commit.facts)
+
+    def histories(self) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
+        """Gives every machine that is not forgotten: its key, and its events with their times, oldest first."""
+        for key, events in list(self._events.items()):
+            kind: Any = member.Event if key.startswith(MEMBER) else round.Event
+            yield key, [(now, codec.load(event, kind, limit=LIMIT)) for now, event in events]
+
+    def payload(self, owner: str, payload: bytes) -> bytes | None:
+        """Gives a kept payload, or None."""
+        return self._payloads.get((owner, payload))
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """Gives a stored fact."""
+        return self._facts.get(name, default)
+
+    def count(self, name: str) -> int:
+        """Gives the next number of a counter that never goes back."""
+        value = int(self.fact(name, 0)) + 1
+        self.commit((), {name: value}, firm=True)
+        return value
+
+    def close(self) -> None:
+        """Does nothing: there is no file."""
+
+    @property
+    def machines(self) -> list[str]:
+        """The keys of the machines that are not forgotten."""
+        return list(self._events)
+
+    @property
+    def kept(self) -> list[tuple[str, bytes]]:
+        """Owners and digests of the payloads that are kept."""
+        return list(self._payloads)
+
+
+class Cache:
+    """As folkmoot.store.cache.Cache, without a limit."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self.synced = False  # whether what is put here stays through a power cut
+
+    def has(self, blob: bytes) -> bool:
+        """Whether the blob is here."""
+        return blob in self._disk.blobs
+
+    def path(self, blob: bytes) -> Path:
+        """Gives the name that its file would have."""
+        return Path(blob.hex())
+
+    def read(self, blob: bytes) -> bytes:
+        """Gives the blob's bytes. Raises StoreFault where it is not here."""
+        try:
+            return self._disk.blobs[blob]
+        except KeyError:
+            raise StoreFault(f"blob {blob.hex()[:16]} is not here") from None
+
+    def put(self, data: bytes) -> bytes:
+        """Stores a blob; gives its sha256."""
+        blob = codec.digest(data)
+        if blob not in self._disk.blobs:
+            self._disk.step()
+            self._disk.blobs[blob] = data
+            if not self.synced:
+                self._disk.fresh.add(blob)
+            self._disk.step()
+        return blob
+
+
+@dataclass(slots=True)
+class _Coming:
+    part: _Part
+    bitmap: chunks.Bitmap
+    unsynced: int = 0
+    pieces: set[int] = field(default_factory=set)
+
+
+class Spool:
+    """As folkmoot.store.spool.Spool."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._coming: dict[bytes, _Coming] = {}
+
+    def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
+        """Gives which chunks are there, starting a new file where there is none of this size and chunk."""
+        part = self._disk.parts.get(payload)
+        if part is None or (part.size, part.chunk) != (size, chunk):
+            self._disk.step()
+            part = self._disk.parts[payload] = _Part(size, chunk, bytearray(size))
+            self._coming.pop(payload, None)
+        coming = self._coming.get(payload)
+        if coming is None:
+            coming = self._coming[payload] = _Coming(part, chunks.Bitmap(chunks.count(size, chunk), part.noted))
+        return chunks.Bitmap(coming.bitmap.total, bytes(coming.bitmap))
+
+    def write(self, payload: bytes, index: int, data: bytes) -> bool:
+        """Stores one chunk; says whether all are there. Raises PeerFault("malformed") for one that does not fit."""
+        coming = self._coming[payload]
+        part = coming.part
+        expected = min(part.chunk, part.size - index * part.chunk)
+        if not 0 <= index < coming.bitmap.total or len(data) != expected:
+            raise PeerFault("malformed", f"chunk {index} of {len(data)} bytes")
+        if index not in coming.bitmap:
+            self._disk.step()
+            part.content[index * part.chunk : index * part.chunk + len(data)] = data
+            coming.bitmap.add(index)
+            coming.unsynced += 1
+            if coming.unsynced >= EVERY:
+                self._note(coming)
+        return coming.bitmap.full
+
+    def _note(self, coming: _Coming) -> None:
+        self._disk.step()
+        coming.part.before, coming.part.noted = coming.part.noted, bytes(coming.bitmap)
+        coming.unsynced = 0
+        self._disk.step()
+
+    def read(self, payload: bytes) -> bytes:
+        """Gives the whole payload."""
+        return bytes(self._coming[payload].part.content)
+
+    def drop(self, payload: bytes) -> None:
+        """Forgets a transfer."""
+        self._coming.pop(payload, None)
+        self._disk.parts.pop(payload, None)
+
+    def close(self) -> None:
+        """Notes what is there."""
+        for coming in self._coming.values():
+            self._note(coming)

@@ -1,0 +1,172 @@
+"""One machine of a simulated federation: a disk that outlives crashes, and a program that does not."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol
+
+from folkmoot.clock import Mark, Timeline
+from folkmoot.hop.batch import Batch
+from folkmoot.link.face import Session
+from folkmoot.link.hub import Hub
+from folkmoot.link.memory import MemoryLink
+from folkmoot.serve.driver import Driver, Journal, Local, Node
+from folkmoot.serve.outlet import Outlet
+from folkmoot.serve.port import Births, Port
+from folkmoot.simulate.clock import Setting, wall
+from folkmoot.simulate.disk import Crash, Disk
+from folkmoot.simulate.plan import Stop
+from folkmoot.wire.topics import Tree
+
+
+class Stores(Protocol):
+    """Where a machine keeps things: a Disk, or files."""
+
+    step: Callable[[], None]
+    committed: Callable[[Collection[Batch]], None]
+
+    @property
+    def rows(self) -> Iterable[Any]:
+        """What the tables hold."""
+        ...
+
+    def boot(self) -> tuple[Any, Any, Any]:
+        """Gives ledger, cache and spool of one life."""
+        ...
+
+    def lose_power(self, rng: Random) -> None:
+        """Takes back what was not synced."""
+        ...
+
+
+def _nothing(name: str, batches: Collection[Batch]) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(slots=True)
+class Ears:
+    """Who hears what machines do."""
+
+    committed: Callable[[str, Collection[Batch]], None] = _nothing  # a machine has stored something
+    stepped: Callable[[str, Collection[Batch]], None] = _nothing  # and has then done it
+    happened: Callable[[str, str], None] = lambda name, what: None  # something befalls a machine
+
+
+@dataclass(slots=True)
+class Place:
+    """What a machine needs of the world around it."""
+
+    now: Callable[[], int]  # ms
+    make_id: Callable[[], bytes]
+    rng: Random  # of this machine alone
+    hubs: Mapping[str, Hub]  # hop to its broker
+    inline: int  # bytes that travel inside a message
+    max_packet: int  # bytes
+    ears: Ears
+    stores: Stores = field(default_factory=Disk)
+
+
+class Host:
+    """A machine. Subclasses are the tiers' (`simulated.py` in each of them)."""
+
+    def __init__(self, name: str, place: Place) -> None:
+        self.name = name
+        self.place = place
+        self.up = False
+        self.clock: Setting = "right"
+        self.ports: dict[str, Port] = {}
+        self.node: Any = None
+        self.driver: Driver
+        self.timeline: Timeline
+        self.lives = 0
+        self.countdown = 0  # durable steps until it crashes; 0: it does not
+        self.doom: Stop | None = None  # how it crashes then
+        self.down_ms = 0  # how long it was off in all
+        self._off_since = 0
+        place.stores.step = self._durable
+        place.stores.committed = lambda batches: place.ears.committed(name, batches)
+
+    def _durable(self) -> None:
+        if self.countdown:
+            self.countdown -= 1
+            if not self.countdown:
+                raise Crash(self.name)
+
+    def start(self) -> None:
+        """Boots the machine. Raises Crash where it does not come far."""
+        self.ledger, self.cache, self.spool = self.place.stores.boot()
+        self.lives += 1
+        self.down_ms += self.place.now() - self._off_since
+        self._off_since = self.place.now()
+        boot = self.ledger.count("boot")
+        now = self.ledger.fact("now")
+        mark = None if now is None else Mark(int(now), int(self.ledger.fact("wall")))
+        self.timeline = Timeline(mark, self.place.now, self.wall)
+        self.driver = Driver(self.journal(), self.timeline)
+        self.ports, self.boot = {}, boot
+        self.node = self.make()
+        self.up = True
+        for port in self.ports.values():
+            port.link.start()
+
+    def journal(self) -> Journal:
+        """Gives where steps are stored."""
+        return Local(self.ledger)
+
+    def make(self) -> Node:
+        """Gives the program, restored."""
+        raise NotImplementedError
+
+    def wall(self) -> int:
+        """What this machine believes that the time is, in ms since 1970."""
+        return wall(self.clock, self.place.now())
+
+    def join(self, hop: str, tree: Tree, me: str, *, upper: bool) -> Births:
+        """Puts a hop on its broker."""
+        port = Port(hop, self.driver.post, self.timeline)
+        births = Births(self.ledger, hop)
+        session = Session(
+            client=f"{me}-{hop}" if upper else me,
+            filters=tree.upper_filters() if upper else tree.lower_filters(me),
+            will=lambda: port.will("" if upper else me, births.next(), 0),
+            window=32 if upper else 8,
+            receive_maximum=32 if upper else 8,
+            max_packet=self.place.max_packet,
+        )
+        link = MemoryLink(self.place.hubs[hop], session, port.hear)
+        outlet = Outlet(link, tree, me, upper=upper, boot=self.boot, make_id=self.place.make_id, wall=self.wall)
+        port.attach(link, outlet)
+        self.ports[hop] = port
+        return births
+
+    @property
+    def wake(self) -> int | None:
+        """When to step, in the world's time; at once where something has come."""
+        if not self.up:
+            return None
+        if self.driver.waiting:
+            return self.place.now()
+        wake = self.node.wake
+        return None if wake is None else self.place.now() + max(0, wake - self.timeline.now())
+
+    def step(self) -> None:
+        """Takes all that has come: decide, store, do. Raises Crash."""
+        turn = self.driver.turn(self.node, self.ports)
+        try:
+            turn.send(None)
+        except StopIteration as end:
+            self.place.ears.stepped(self.name, end.value.values())
+            return
+        raise AssertionError("a step of a simulated machine waits for something")
+
+    def kill(self, *, power: bool = False) -> None:
+        """Ends the program as kill -9 does; `power`: as a pulled plug does."""
+        self.up = False
+        self.countdown = 0
+        self._off_since = self.place.now()
+        for port in self.ports.values():
+            assert isinstance(port.link, MemoryLink)
+            port.link.kill()
+        self.ledger.close()
+        if power:
+            self.place.stores.lose_power(self.place.rng)

@@ -1,0 +1,117 @@
+"""What must hold of every run that is over, whatever went wrong in it. Each law raises Broken where it does not."""
+
+from typing import Any
+
+from folkmoot.hop import round
+from folkmoot.link.adversary import Adversary
+from folkmoot.simulate import oracle
+from folkmoot.simulate.plan import SetClock, Stop
+from folkmoot.simulate.witness import Broken, Witness
+from folkmoot.simulate.world import World
+
+# A round closes in the step that its deadline wakes; the world's time is in whole milliseconds.
+SLACK = 1_000  # ms
+MOMENT = 10_000  # ms that machines may be off in a run of which nobody may be missing
+TRANSFERS = 8  # a program and some models that were not wanted any more when they had half come
+
+
+def judge(witness: Witness) -> None:
+    """Looks at the record of a run, and at what the witness has seen. Raises Broken for the first law that does not hold."""
+    world = witness.world
+    for law in (numbers, unique, models, deadlines, kind):
+        law(world)
+    acknowledged(witness)
+    remembered(witness)
+
+
+def numbers(world: World) -> None:
+    """Each round is closed once, in order."""
+    found = [closed.number for closed in world.cloud.rounds]
+    if found != list(range(1, world.plan.rounds + 1)):
+        raise Broken("each round is closed once, in order", f"closed were {found}", "cloud")
+
+
+def unique(world: World) -> None:
+    """No device is in a round twice, and no model is made of fewer than the minimum."""
+    for closed in world.cloud.rounds:
+        devices = [leaf.device for leaf in closed.sums.leaves if leaf.fate == ""]
+        if len(set(devices)) != len(devices):
+            raise Broken("contributions are unique", f"round {closed.number} holds {devices}", "cloud")
+        if closed.closed.outcome == "complete" and len(devices) < world.plan.terms.get("minimum", 1):
+            raise Broken("a round needs its minimum", f"round {closed.number} was made of {devices}", "cloud")
+
+
+def models(world: World) -> None:
+    """A model is what its record says that it was made of, to the last bit."""
+    expected = oracle.models(world.cloud.rounds, world.plan.parameters)
+    found = {number: sha for (_, number), sha in world.cloud.models.items()}
+    for number in sorted(expected.keys() | found.keys()):
+        if expected.get(number) != found.get(number):
+            raise Broken("a model is what its record says", f"the model of round {number} is not the oracle's", "cloud")
+
+
+def deadlines(world: World) -> None:
+    """A round lasts no longer than its deadline, by a clock that nobody sets; and no shorter where that is why it closed."""
+    deadline = world.plan.terms.get("deadline", 60_000)
+    doubtful = any(isinstance(mishap, SetClock) and mishap.host == "cloud" for mishap in world.plan.mishaps)
+    for number, opened, closed in world.cloud.spans:
+        lasted = closed.at - opened.at
+        if closed.fact.closed.reason == "deadline" and lasted < deadline:
+            raise Broken("no round is over before its deadline", f"round {number} lasted {lasted} ms of {deadline}", "cloud")
+        # A cloud whose clock cannot be believed does not know for how long it was off, nor how long it had been on before.
+        most = deadline * (1 + closed.lives - opened.lives if doubtful else 1) + closed.off - opened.off + SLACK
+        if lasted > most:
+            raise Broken("a round is over by its deadline", f"round {number} lasted {lasted} ms of {deadline}", "cloud")
+
+
+def kind(world: World) -> None:
+    """Where the network is good and machines are off for moments only, everybody who was asked is in the model."""
+    plan = world.plan
+    stops = [mishap for mishap in plan.mishaps if isinstance(mishap, Stop)]
+    good = plan.adversary == Adversary() and len(stops) == len(plan.mishaps)
+    if not good or sum(stop.absence for stop in stops) > MOMENT or plan.terms.get("deadline", 60_000) < 60_000 or plan.cohort:
+        return
+    for closed in world.cloud.rounds:
+        out = [f"{leaf.device} {leaf.fate}" for leaf in closed.sums.leaves if leaf.fate]
+        out += [f"{name} {seat.fate}" for name, seat in closed.seats.items() if seat.fate]
+        if out:
+            raise Broken("nobody is left out without a cause", f"round {closed.number} lacks {', '.join(out)}")
+
+
+def acknowledged(witness: Witness) -> None:
+    """Every answer that was told ok is in a model, or in a record that says why not."""
+    for record in witness.world.cloud.rounds:
+        leaves = {leaf.device: leaf.fate for leaf in record.sums.leaves}
+        for home, devices in witness.world.plan.homes.items():
+            above = round.ask_id(f"run1/{record.number}/train", home)  # an Ask may say something else, where it was damaged
+            seat, told = record.seats.get(home), f"was told ok in round {record.number}"
+            if (home, above) in witness.told and (seat is None or seat.state != "taken"):
+                fate = "has no seat for it" if seat is None else f"says {seat.fate}"
+                raise Broken("ok is a promise", f"{home} {told}, but its record {fate}", home, "cloud")
+            for device in devices:
+                if (device, round.ask_id(above.hex(), device)) in witness.told:
+                    _promised(device, home, seat, leaves, told)
+
+
+def _promised(device: str, home: str, seat: round.Seat | None, leaves: dict[str, str], told: str) -> None:
+    if seat is None:
+        raise Broken("ok is a promise", f"{device} {told}, whose record has no seat for {home}", device, home)
+    if seat.state == "taken" and leaves.get(device) != "":
+        raise Broken(
+            "ok is a promise", f"{device} {told}, but the model has {leaves.get(device, 'nothing of it')}", device, home
+        )
+    if seat.state != "taken" and not seat.fate:
+        raise Broken("ok is a promise", f"{device} {told}; its record does not say what became of {home}", device, home)
+
+
+def remembered(witness: Witness) -> None:
+    """Every answer that was offered was told something, and nothing of what is over is left anywhere."""
+    for name, ask in sorted(witness.offered):
+        raise Broken("no answer goes without a word", f"{name} was never told about its answer to {ask.hex()[:8]}", name)
+    for host in witness.world.hosts.values():
+        ledger: Any = host.ledger
+        if ledger.machines or ledger.kept:
+            raise Broken("what is over is forgotten", f"{host.name} still has {ledger.machines} and {ledger.kept}", host.name)
+        parts: Any = host.place.stores.parts  # type: ignore[attr-defined]
+        if len(parts) > TRANSFERS:
+            raise Broken("what is over is forgotten", f"{host.name} still has {len(parts)} transfers", host.name)

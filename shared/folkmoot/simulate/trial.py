@@ -1,0 +1,59 @@
+"""One seed: its run, the laws, and its story where one is wanted."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from folkmoot.simulate.laws import judge
+from folkmoot.simulate.plan import Plan, draw
+from folkmoot.simulate.story import Line, Story
+from folkmoot.simulate.witness import Broken, Witness
+from folkmoot.simulate.world import Stuck, World
+
+SETTLING = 1_800_000  # ms after the run in which the last receipts come: three times the longest pause between two offers
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a seed."""
+
+    plan: Plan
+    broken: str = ""  # the law that does not hold, and how; "": all of them hold
+    about: tuple[str, ...] = ()  # the machines that this concerns
+    at: int = 0  # ms of the world's time
+    lines: tuple[Line, ...] = ()  # of the story, where it was wanted
+    learnt: int = 0  # rounds that made a model
+    queue: int = 0  # the longest queue
+
+
+def run(seed: int, *, tell: bool = False) -> Verdict:
+    """Runs a seed; `tell`: with its story. Whatever a program raises is a broken law, too."""
+    plan = draw(seed)
+    world = World(plan)
+    witness = Witness(world)
+    story = Story(world)
+    world.ears.committed, world.ears.stepped = witness.store, witness.step
+    if tell:
+        story.attend()
+    broken = ""
+    about: tuple[str, ...] = ()
+    try:
+        play(world, witness)
+    except Broken as law:
+        broken, about = str(law), law.about
+    except Exception as error:  # a program under test may do anything
+        broken = f"a program fails: {type(error).__name__}: {error}"
+    return Verdict(plan, broken, about, world.now, tuple(story.lines), len(world.cloud.models), witness.queue)
+
+
+def play(world: World, witness: Witness) -> None:
+    """Lets a world's run come to its end and judges it. Raises Broken, Stuck, and what a program raises."""
+    world.start()
+    world.launch()
+    try:
+        world.run(lambda: world.finished)
+    except Stuck as stuck:
+        raise Broken("a run comes to its end", str(stuck)) from None
+    world.calm()
+    with suppress(Stuck):  # the laws say what is not as it should be
+        world.run(lambda: witness.settled, SETTLING)
+    judge(witness)

@@ -1,0 +1,179 @@
+"""The machines of one run, the brokers between them, and the time of all."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from folkmoot.errors import FolkmootError
+from folkmoot.link.adversary import Adversary
+from folkmoot.link.hub import Hub
+from folkmoot.simulate.disk import Crash, Disk
+from folkmoot.simulate.host import Ears, Host, Place, Stores
+from folkmoot.simulate.plan import BrokerStop, Plan, SetClock, Stop
+from folkmoot.simulate.tiers import tier
+
+LIMIT = 3_600_000  # ms that a run of some rounds may last, whatever goes wrong in it
+
+
+class Stuck(FolkmootError):
+    """What was to become so has not become so."""
+
+
+class World:
+    """Homes by gateway, each with its devices and a broker; one cloud with another broker."""
+
+    def __init__(self, plan: Plan, stores: Callable[[str], Stores] = lambda name: Disk()) -> None:
+        """`stores(name)`: what a machine's disk is."""
+        self.plan = plan
+        self.now = 0
+        self.ears = Ears()
+        self.rng = Random(plan.seed)  # noqa: S311  # repeatable
+        self.cloud_hub = Hub(Random(self.rng.random()), plan.adversary)  # noqa: S311
+        self.home_hubs = {name: Hub(Random(self.rng.random()), plan.adversary) for name in plan.homes}  # noqa: S311
+        self.hubs = {"cloud": self.cloud_hub, **self.home_hubs}
+        self._ids = 0
+
+        def place(name: str, **hops: Hub) -> Place:
+            rng = Random(self.rng.random())  # noqa: S311
+            return Place(
+                now=lambda: self.now,
+                make_id=self._id,
+                rng=rng,
+                hubs=hops,
+                inline=plan.inline,
+                max_packet=plan.max_packet,
+                ears=self.ears,
+                stores=stores(name),
+            )
+
+        self.cloud: Any = tier("cloud").CloudHost("cloud", place("cloud", down=self.cloud_hub))
+        self.gateways: dict[str, Any] = {
+            name: tier("gateway").GatewayHost(name, place(name, up=self.cloud_hub, down=self.home_hubs[name]))
+            for name in plan.homes
+        }
+        self.devices: dict[str, Any] = {
+            device: tier("device").DeviceHost(device, place(device, up=self.home_hubs[name]), name, plan.parameters)
+            for name, devices in plan.homes.items()
+            for device in devices
+        }
+        self.hosts: dict[str, Host] = {"cloud": self.cloud, **self.gateways, **self.devices}
+        for mishap in plan.mishaps:
+            self._plan(mishap)
+
+    def _id(self) -> bytes:
+        self._ids += 1
+        return self._ids.to_bytes(16, "big")
+
+    def start(self) -> None:
+        """Boots every machine."""
+        for name in self.hosts:
+            self.boot(name)
+
+    def launch(self) -> None:
+        """Begins the plan's run."""
+        module = tier("cloud")
+        fields = {**self.plan.terms, "cohort": module.Cohort(devices=self.plan.cohort)}
+        self.cloud.enter(module.campaign(self.plan.parameters, self.plan.rounds, **fields))
+
+    # Misfortune.
+
+    def _plan(self, mishap: Stop | SetClock | BrokerStop) -> None:
+        match mishap:
+            case Stop():
+                self.cloud_hub.at(mishap.at, lambda: self._stop(mishap))
+            case SetClock(host, at, setting):
+                self.cloud_hub.at(at, lambda: self._set(host, setting))
+            case BrokerStop(hub, at, remember):
+                self.cloud_hub.at(at, lambda: self._restart(hub, remember))
+
+    def _set(self, name: str, setting: Any) -> None:
+        self.hosts[name].clock = setting
+        self.ears.happened(name, f"its wall clock is set: {setting}")
+
+    def _restart(self, name: str, remember: bool) -> None:
+        self.ears.happened(f"broker of {name}", "stops, and is back " + ("as it was" if remember else "without any memory"))
+        self.hubs[name].run(self.now)
+        self.hubs[name].restart(remember=remember)
+
+    def _stop(self, mishap: Stop) -> None:
+        host = self.hosts[mishap.host]
+        if not host.up:
+            return
+        if mishap.steps:
+            host.countdown, host.doom = mishap.steps, mishap
+        else:
+            self.crash(mishap.host, power=mishap.power, absence=mishap.absence)
+
+    def crash(self, name: str, *, power: bool, absence: int) -> None:
+        """Stops a machine and plans its return."""
+        self.ears.happened(name, "loses power" if power else "is killed")
+        self.hosts[name].kill(power=power)
+        self.cloud_hub.at(self.now + absence, lambda: self.boot(name))
+
+    def boot(self, name: str) -> None:
+        """Starts a machine that is off."""
+        if not self.hosts[name].up:
+            self.ears.happened(name, "boots")
+            self._guard(self.hosts[name].start)
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        """Does something in which a machine may crash."""
+        try:
+            action()
+        except Crash as crash:
+            host = self.hosts[str(crash)]
+            assert host.doom is not None
+            self.crash(host.name, power=host.doom.power, absence=host.doom.absence)
+
+    # Time.
+
+    @property
+    def finished(self) -> bool:
+        """Whether every run is over."""
+        return bool(self.cloud.finished)
+
+    def wait(self, ms: int) -> None:
+        """Lets some time pass."""
+        end = self.now + ms
+        self.cloud_hub.at(end, lambda: None)
+        self.run(lambda: self.now >= end, ms)
+
+    def calm(self) -> None:
+        """Ends all misfortune that is still to come from the network."""
+        for hub in self.hubs.values():
+            hub.adversary = Adversary()
+
+    def run(self, until: Callable[[], bool], limit: int = LIMIT) -> None:
+        """Lets time pass until something is so. Raises Stuck where it is not so after `limit` ms."""
+        end = self.now + limit
+        hubs, hosts = list(self.hubs.values()), list(self.hosts.values())
+        clocks: Sequence[Hub | Host] = (*hubs, *hosts)
+        while not until():
+            nearest: int | None = None
+            for one in clocks:
+                wake = one.wake
+                if wake is not None and (nearest is None or wake < nearest):
+                    nearest = wake
+            if nearest is None:
+                raise Stuck(f"nothing will ever happen again, at {self.now} ms")
+            if nearest > end:
+                raise Stuck(f"it is not so after {limit} ms")
+            self.now = max(self.now, nearest)
+            for hub in hubs:
+                if hub.wake is not None and hub.wake <= self.now:
+                    self._advance(hub)
+                hub.now = max(hub.now, self.now)
+            for host in hosts:
+                wake = host.wake
+                if wake is not None and wake <= self.now:
+                    self._guard(host.step)
+
+    def _advance(self, hub: Hub) -> None:
+        while hub.wake is not None and hub.wake <= self.now:
+            self._guard(lambda: hub.run(self.now))
+
+    def close(self) -> None:
+        """Ends every machine."""
+        for host in self.hosts.values():
+            if host.up:
+                host.kill()

@@ -1,0 +1,135 @@
+"""`folkmoot simulate`: whole federations on virtual time, with everything going wrong that a seed decides."""
+
+import logging
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from folkmoot.errors import UserFault
+from folkmoot.simulate import trial
+from folkmoot.simulate.record import Block, Record, blocks, source
+from folkmoot.simulate.story import Line
+from folkmoot.simulate.trial import Verdict
+from folkmoot_cli import output
+
+MOST = 1 << 40  # a seed
+STORY = 60  # lines before the event that broke a law, about the machines that it concerns
+COLOURS = {"befell": "red", "moved": "cyan", "refused": "yellow", "told": "green", "sent": "dim"}
+
+
+def simulate(
+    faults: Annotated[
+        str,
+        typer.Option(metavar="SEED", help="Decides who is there and what goes wrong: one seed, or a range such as 0-1999."),
+    ],
+    about: Annotated[
+        str, typer.Option(metavar="NAMES", help="Of one seed, show only what concerns these machines, such as a,g1.")
+    ] = "",
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of a range, note what was run; what stands there is not run again.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes for a range.")] = os.cpu_count() or 1,
+) -> int:
+    """Simulate a federation on virtual time while networks, disks, brokers and machines fail.
+
+    The programs are the real ones; brokers, disks and time are in memory. Afterwards the laws are checked: every model is what
+    its record says, nothing counts twice, and whatever was told ok is in a model or in a record that says why not.
+
+    Example: folkmoot simulate --faults 7
+
+    Example: folkmoot simulate --faults 0-1999 --record seeds.jsonl
+    """
+    logging.disable(logging.CRITICAL)  # thousands of programs that fail on purpose
+    first, last = _range(faults)
+    if first == last and record is None:
+        return _one(first, [name for name in about.split(",") if name])
+    return _many(first, last, record, workers)
+
+
+def _range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if first.isdecimal() and (last.isdecimal() if dash else not last):
+        start, end = int(first), int(last or first)
+        if start <= end <= MOST:
+            return start, end
+    raise UserFault(f"--faults {text!r}: write a seed such as 7, or a range such as 0-1999")
+
+
+def _one(seed: int, about: list[str]) -> int:
+    verdict = trial.run(seed, tell=True)
+    unknown = sorted(set(about) - set(verdict.plan.machines))
+    if unknown:
+        raise UserFault(f"--about {','.join(unknown)}: in this run there are {', '.join(verdict.plan.machines)}")
+    console = output.console()
+    homes = "; ".join(f"{name}: {', '.join(devices)}" for name, devices in verdict.plan.homes.items())
+    console.print(
+        f"[bold]seed {seed}[/bold]  homes {homes}; {verdict.plan.rounds} rounds, {verdict.plan.parameters} parameters"
+    )
+    console.print(escape(f"network {verdict.plan.adversary}"), style="dim")
+    for line in verdict.lines:
+        if line.concerns(about):
+            console.print(escape(str(line)), style=COLOURS[line.kind])
+    if verdict.broken:
+        console.print(f"[bold red]broken[/bold red] {escape(verdict.broken)}")
+        return 1
+    seconds = verdict.at / 1000
+    console.print(f"[bold green]every law holds[/bold green]: {verdict.learnt} models, {seconds:.0f} s of virtual time")
+    return 0
+
+
+def _many(first: int, last: int, path: Path | None, workers: int) -> int:
+    kept, mine = (Record(path) if path is not None else None), source()
+    todo = kept.left(first, last, mine) if kept is not None else blocks(first, last)
+    console = output.console(stderr=True)
+    bars = Progress(
+        TextColumn("seeds"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    broken: list[Verdict] = []
+    with bars, ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        bar = bars.add_task("seeds", total=sum(end - start + 1 for start, end in todo))
+        jobs = {pool.submit(_block, start, end): (start, end) for start, end in todo}
+        for job in as_completed(jobs):
+            start, end = jobs[job]
+            found = job.result()
+            broken += found
+            if kept is not None:
+                kept.add(Block(mine, start, end, tuple(verdict.plan.seed for verdict in found)))
+            bars.advance(bar, end - start + 1)
+    for verdict in broken:
+        _accuse(verdict)
+    ran = sum(end - start + 1 for start, end in todo)
+    beside = f"; {kept.seeds} in the record" if kept is not None else ""
+    print(f"{ran} seeds, {len(broken)} with a broken law{beside}")
+    return 1 if broken else 0
+
+
+def _block(first: int, last: int) -> list[Verdict]:
+    logging.disable(logging.CRITICAL)
+    verdicts = (trial.run(seed) for seed in range(first, last + 1))
+    return [trial.run(verdict.plan.seed, tell=True) for verdict in verdicts if verdict.broken]
+
+
+def _accuse(verdict: Verdict) -> None:
+    """Says which law a seed breaks, how, and how to see it again."""
+    print(f"seed {verdict.plan.seed}: {verdict.broken}")
+    for line in story(verdict):
+        print(f"    {line}")
+    print(f"    again: folkmoot simulate --faults {verdict.plan.seed}")
+
+
+def story(verdict: Verdict) -> Iterable[Line]:
+    """Gives the end of what concerns a broken law."""
+    return [line for line in verdict.lines if line.concerns(verdict.about)][-STORY:]
