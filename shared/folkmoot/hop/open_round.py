@@ -7,6 +7,7 @@ from folkmoot.errors import StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.ports import Sums
+from folkmoot.hop.round import Effect
 from folkmoot.wire.messages import Answer
 
 History = Sequence[tuple[int, round.Event]]
@@ -44,7 +45,7 @@ class Open:
                 raise StoreFault(f"an answer of {member} in {self.key} that was taken is now {judged.rejection}")
             self.sums.add(member, judged.content)
 
-    def retract(self, batch: Batch, owner: str, device: str, kept: Kept) -> list[round.Effect] | None:
+    def retract(self, batch: Batch, owner: str, device: str, kept: Kept) -> list[Effect] | None:
         """Takes a device out, and the answer that it is in out of the sums; gives what else there is to do.
 
         Gives None, and changes nothing, where `kept` does not have that answer. `owner` is the round's key in the journal.
