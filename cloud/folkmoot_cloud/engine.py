@@ -21,7 +21,7 @@ class Context:
 class Engine(Protocol):
     """Runs the rounds.
 
-    It reads what operators want from the database (`runs.repository.waiting`), so that a notification which a crash swallows
+    It reads what operators want from the database (`runs.repository.unfinished`), so that a notification which a crash swallows
     costs nothing but the time until it looks again.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -54,8 +54,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     # The database is away, or gave up on a transaction: not the client's fault, and worth another try.
-    app.add_exception_handler(OperationalError, _database)
-    app.add_exception_handler(InterfaceError, _database)
+    app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(StoreFault, _store)
     app.add_exception_handler(Exception, _bug)
 
@@ -111,6 +110,10 @@ def _http(request: Request, error: Exception) -> Response:
 
 
 def _database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    # A server that ends a connection has no kind of its own with asyncpg; what else is of no such kind is a bug of ours.
+    if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
+        raise error
     log.error("database failed", extra={"error": str(error).partition("\n")[0]})
     return render(Unavailable("the database did not do it: try again in a moment; the service's log says why"))
 

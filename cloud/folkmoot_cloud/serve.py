@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot.errors import StoreFault, UserFault
 from folkmoot_cloud.app import create_app, open_blobs, open_database
+from folkmoot_cloud.database import url_of
 from folkmoot_cloud.engine import MakeEngine
 from folkmoot_cloud.settings import Listen, Settings
 
@@ -35,7 +36,7 @@ def serve(settings: Settings, make_engine: MakeEngine) -> None:
 
 @contextmanager
 def alone(settings: Settings) -> Generator[None, None, None]:
-    """Keeps every other process off the data folder, where the database is in it: SQLite has one service.
+    """Keeps every other process off the data folder, where the database is SQLite: that has one service.
 
     Raises UserFault where one is there, or the folder cannot be used. However this process ends, the folder is free again.
     """
@@ -45,7 +46,7 @@ def alone(settings: Settings) -> Generator[None, None, None]:
     except OSError as error:
         raise UserFault(f"data: {settings.data} cannot be used: {error.strerror}") from None
     with lock:
-        if not settings.database.url:
+        if url_of(settings.database_url).drivername.startswith("sqlite"):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

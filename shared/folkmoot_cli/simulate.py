@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,12 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from folkmoot.errors import UserFault
 from folkmoot.simulate import trial
 from folkmoot.simulate.record import Block, Record, blocks, source
-from folkmoot.simulate.story import Line
 from folkmoot.simulate.trial import Verdict
 from folkmoot_cli import output
 
 MOST = 1 << 40  # a seed
-STORY = 60  # lines before the event that broke a law, about the machines that it concerns
 COLOURS = {"befell": "red", "moved": "cyan", "refused": "yellow", "told": "green", "sent": "dim"}
 
 
@@ -108,8 +105,8 @@ def _many(first: int, last: int, path: Path | None, workers: int) -> int:
             if kept is not None:
                 kept.add(Block(mine, start, end, tuple(verdict.plan.seed for verdict in found)))
             bars.advance(bar, end - start + 1)
-    for verdict in broken:
-        _accuse(verdict)
+    for verdict in sorted(broken, key=lambda verdict: verdict.plan.seed):
+        print(verdict)
     ran = sum(end - start + 1 for start, end in todo)
     beside = f"; {kept.seeds} in the record" if kept is not None else ""
     print(f"{ran} seeds, {len(broken)} with a broken law{beside}")
@@ -118,18 +115,4 @@ def _many(first: int, last: int, path: Path | None, workers: int) -> int:
 
 def _block(first: int, last: int) -> list[Verdict]:
     logging.disable(logging.CRITICAL)
-    verdicts = (trial.run(seed) for seed in range(first, last + 1))
-    return [trial.run(verdict.plan.seed, tell=True) for verdict in verdicts if verdict.broken]
-
-
-def _accuse(verdict: Verdict) -> None:
-    """Says which law a seed breaks, how, and how to see it again."""
-    print(f"seed {verdict.plan.seed}: {verdict.broken}")
-    for line in story(verdict):
-        print(f"    {line}")
-    print(f"    again: folkmoot simulate --faults {verdict.plan.seed}")
-
-
-def story(verdict: Verdict) -> Iterable[Line]:
-    """Gives the end of what concerns a broken law."""
-    return [line for line in verdict.lines if line.concerns(verdict.about)][-STORY:]
+    return trial.sweep(first, last)

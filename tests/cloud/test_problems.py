@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from folkmoot_cloud.settings import Limits, Settings, Storage, Tokens
 from tests.cloud.test_access import DOCUMENT
@@ -117,3 +118,16 @@ def test_the_document_says_that_every_refusal_is_a_problem() -> None:
                     assert list(response["content"]) == [MEDIA], (method, path, status)
     assert list(DOCUMENT["paths"]["/v1/events"]["get"]["responses"]["200"]["content"]) == ["text/event-stream"]
     assert "HTTPValidationError" not in DOCUMENT["components"]["schemas"]
+
+
+@pytest.mark.parametrize("origin", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_a_connection_that_the_database_ends_in_mid_request_is_worth_another_try(cloud: Cloud) -> None:
+    async def ended() -> None:
+        async with cloud.database.read() as session:
+            await session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    cloud.app.add_api_route("/ended", ended, tags=["test"])
+    response = await cloud.client.get("/ended")
+    assert response.status_code == 503
+    assert response.json()["detail"].startswith("the database did not do it: try again in a moment")
+    assert (await cloud.client.get("/v1/runs")).status_code == 200

@@ -1,7 +1,5 @@
-"""What the runner stands on: journal, contributions, leases."""
+"""What the runner stands on: journal and contributions."""
 
-import asyncio
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,13 +7,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.exc import IntegrityError
 
+from folkmoot.clock import EARLIEST
 from folkmoot_cloud.blobs.store import Folder
 from folkmoot_cloud.clock import now
 from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.database import Database
 from folkmoot_cloud.journal import repository as journal
-from folkmoot_cloud.leases import repository as leases
-from folkmoot_cloud.runs import repository as runs
 from folkmoot_cloud.tables import JournalEntry
 from folkmoot_cloud.tenants import repository as tenants
 from folkmoot_cloud.tenants.service import MAIN
@@ -78,12 +75,23 @@ async def test_what_a_transaction_that_failed_had_journalled_is_not_there(owned:
         assert (await journal.read(session, MAIN, "r/1")).events == ()
 
 
+async def test_what_is_journalled_says_when_it_was_by_the_clock_that_replicas_share(owned: Database) -> None:
+    async with owned.write() as session:
+        before = await journal.wall(session)
+        await journal.append(session, MAIN, "r/1", 10, [b"a"], wall_ms=before)
+    async with owned.read() as session:
+        (found,) = (await journal.read(session, MAIN, "r/1")).events
+        after = await journal.wall(session)
+    assert (found.now_ms, found.wall_ms) == (10, before)
+    assert EARLIEST < before <= after < before + 600_000
+
+
 async def test_two_writers_of_one_machine_cannot_both_be_right(owned: Database) -> None:
     async with owned.write() as session:
         await journal.append(session, MAIN, "r/1", 10, [b"a"])
     with pytest.raises(IntegrityError):
         async with owned.write() as session:
-            session.add(JournalEntry(tenant=MAIN, machine="r/1", sequence=1, now_ms=10, event=b"b"))
+            session.add(JournalEntry(tenant=MAIN, machine="r/1", sequence=1, now_ms=10, wall_ms=0, event=b"b"))
 
 
 async def test_payloads_are_kept_until_their_machine_is_forgotten(owned: Database, folder: Folder) -> None:
@@ -123,43 +131,3 @@ async def test_an_answer_counts_once(cloud: Cloud) -> None:
         assert not await contributions.add(session, MAIN, ask=b"a" * 16, member="g2", **told)
     async with cloud.database.read() as session:
         assert [one.member for one in await contributions.of_round(session, MAIN, run, 1)] == ["g1", "g2"]
-
-
-async def test_a_run_has_one_runner_at_a_time(cloud: Cloud) -> None:
-    run = (await cloud.run())["id"]
-    at, later = now(), now() + timedelta(seconds=31)
-    async with cloud.database.write() as session:
-        token = await leases.take(session, MAIN, run, "a", at, 30)
-        assert token == 1
-        assert await leases.take(session, MAIN, run, "b", at, 30) is None
-        assert await runs.waiting(session, MAIN, at) == []
-        assert [one.id for one in await runs.waiting(session, MAIN, later)] == [run]
-    async with cloud.database.write() as session:
-        assert await leases.hold(session, MAIN, run, token, at + timedelta(seconds=20), 30)
-        assert await leases.take(session, MAIN, run, "b", at + timedelta(seconds=40), 30) is None
-        stolen = await leases.take(session, MAIN, run, "b", at + timedelta(seconds=60), 30)
-        assert stolen == 2
-        assert not await leases.hold(session, MAIN, run, token, at + timedelta(seconds=61), 30)
-        await leases.release(session, MAIN, run, token)  # is not ours to give back
-        assert await leases.take(session, MAIN, run, "c", at + timedelta(seconds=61), 30) is None
-        await leases.release(session, MAIN, run, stolen)
-        assert await leases.take(session, MAIN, run, "c", at + timedelta(seconds=61), 30) == 3
-
-
-async def test_a_replica_that_comes_back_takes_its_own_lease_at_once(cloud: Cloud) -> None:
-    run = (await cloud.run())["id"]
-    async with cloud.database.write() as session:
-        assert await leases.take(session, MAIN, run, "a", now(), 30) == 1
-        assert await leases.take(session, MAIN, run, "a", now(), 30) == 2
-        assert not await leases.hold(session, MAIN, run, 1, now(), 30)
-
-
-async def test_of_many_replicas_that_want_a_run_one_gets_it(cloud: Cloud) -> None:
-    run = (await cloud.run())["id"]
-
-    async def take(owner: str) -> int | None:
-        async with cloud.database.write() as session:
-            return await leases.take(session, MAIN, run, owner, now(), 30)
-
-    found = await asyncio.gather(*(take(f"replica-{number}") for number in range(10)))
-    assert sorted(token is not None for token in found) == [False] * 9 + [True]

@@ -249,12 +249,12 @@ async def test_a_run_starts_once_and_is_paused_and_resumed(cloud: Cloud) -> None
     assert (await cloud.json(f"/v1/runs/{run['id']}"))["reason"] == "3 devices are ready; the run needs 8"
 
 
-async def test_the_runner_finds_what_nobody_runs(cloud: Cloud) -> None:
+async def test_the_runner_finds_what_is_not_finished(cloud: Cloud) -> None:
     await cloud.client.post("/v1/tasks", content=parcels.parcel())
     runs = [await cloud.run(task="toy") for _ in range(3)]
     async with cloud.database.write() as session:
         await progress.finished(session, MAIN, runs[1]["id"], "failed", "", now())
     async with cloud.database.read() as session:
-        waiting = await repository.waiting(session, MAIN, now())
-    assert {run.id for run in waiting} == {runs[0]["id"], runs[2]["id"]}
-    assert all(run.task.name == "toy" for run in waiting)
+        waiting = await repository.unfinished(session, MAIN)
+    assert [run.id for run in waiting] == [runs[0]["id"], runs[2]["id"]]
+    assert {(run.desired, run.rounds) for run in waiting} == {("run", runs[0]["rounds"])}

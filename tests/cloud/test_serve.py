@@ -109,11 +109,12 @@ def test_a_host_that_is_not_ours_cannot_be_listened_on() -> None:
         listen(Listen(host="192.0.2.1", port=0))
 
 
-def test_a_folder_has_one_service(tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["", "sqlite:////tmp/elsewhere.sqlite"])
+def test_a_folder_has_one_service(tmp_path: Path, url: str) -> None:
     with (
-        alone(Settings(data=tmp_path)),
+        alone(Settings(data=tmp_path, database=Storage(url=url))),
         pytest.raises(UserFault, match="another cloud runs on"),
-        alone(Settings(data=tmp_path)),
+        alone(Settings(data=tmp_path, database=Storage(url=url))),
     ):
         pass
     with alone(Settings(data=tmp_path)):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -57,7 +57,7 @@ class Cluster:
 
 
 @contextmanager
-def running(bin: Path) -> Iterator[Cluster]:
+def running(bin: Path, options: Sequence[str] = QUICK) -> Iterator[Cluster]:
     """Gives a cluster while the block lasts. It dies with the block, however it ends."""
     owner = USER if os.geteuid() == 0 else getpass.getuser()
     as_owner = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -67,7 +67,9 @@ def running(bin: Path) -> Iterator[Cluster]:
         data = folder / "data"
         initdb = [bin / "initdb", "--pgdata", data, "--username", USER, "--auth=trust", "--no-sync", "--encoding=UTF8"]
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **as_owner)  # type: ignore[call-overload]
-        settings = [part for one in (*QUICK, "listen_addresses=", f"unix_socket_directories={folder}") for part in ("-c", one)]
+        settings = [
+            part for one in (*options, "listen_addresses=", f"unix_socket_directories={folder}") for part in ("-c", one)
+        ]
         command = [bin / "postgres", "-D", data, *settings]
         server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, **as_owner)  # type: ignore[call-overload]
         try:

@@ -8,7 +8,7 @@ import pytest
 
 from folkmoot.hop.upper import PREFIX
 from folkmoot.link.adversary import Adversary
-from folkmoot_cloud.runner.node import Retract, Retracted
+from folkmoot_cloud.runner.retraction import Retract, Retracted
 from tests.kit import toy
 from tests.kit.world import World
 from tests.scenarios import oracle

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import BigInteger, cast, delete, exists, func, select
 
+from folkmoot.clock import wall_ms
 from folkmoot_cloud.blobs.repository import INSIDE
 from folkmoot_cloud.blobs.store import BlobStore
 from folkmoot_cloud.database import ReadSession, Session
@@ -20,6 +21,7 @@ class Record:
     sequence: int
     now_ms: int  # of the machine's timeline
     content: bytes
+    wall_ms: int = 0  # since 1970, by `wall`; 0 where nobody has said
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,15 @@ class History:
 
 
 async def append(
-    session: Session, tenant: str, machine: str, now_ms: int, events: Sequence[bytes], after: int | None = None
+    session: Session,
+    tenant: str,
+    machine: str,
+    now_ms: int,
+    events: Sequence[bytes],
+    after: int | None = None,
+    wall_ms: int = 0,
 ) -> int:
-    """Stores events that a machine takes at `now_ms`; gives the sequence number of the last one.
+    """Stores events that a machine takes at `now_ms`, which is `wall_ms` by `wall`; gives the sequence number of the last one.
 
     `after`: number of the one before, where the caller knows it. Two writers of one machine cannot both succeed: the second is
     an IntegrityError.
@@ -44,7 +52,14 @@ async def append(
         return last
     first = last + 1
     rows = [
-        {"tenant": tenant, "machine": machine, "sequence": first + index, "now_ms": now_ms, "event": event}
+        {
+            "tenant": tenant,
+            "machine": machine,
+            "sequence": first + index,
+            "now_ms": now_ms,
+            "wall_ms": wall_ms,
+            "event": event,
+        }
         for index, event in enumerate(events)
     ]
     await insert(session, JournalEntry, rows)
@@ -74,7 +89,7 @@ async def histories(session: ReadSession, tenant: str, machines: Sequence[str]) 
     wanted = select(JournalEntry).where(JournalEntry.tenant == tenant, JournalEntry.machine.in_(machines))
     events: dict[str, list[Record]] = {machine: [] for machine in machines}
     for row in await session.scalars(wanted.order_by(JournalEntry.machine, JournalEntry.sequence)):
-        events[row.machine].append(Record(row.sequence, row.now_ms, row.event))
+        events[row.machine].append(Record(row.sequence, row.now_ms, row.event, row.wall_ms))
     return [History(machine, snapshots.get(machine), tuple(events[machine])) for machine in machines]
 
 
@@ -86,19 +101,11 @@ async def cut(session: Session, tenant: str, machine: str, now_ms: int, snapshot
     await session.execute(delete(JournalEntry).where(JournalEntry.tenant == tenant, JournalEntry.machine == machine))
 
 
-TIMELINE = "timeline"  # the key under which the time of the machines is kept, beside the machines themselves
-
-
-async def mark(session: Session, tenant: str, now_ms: int, wall_ms: int) -> None:
-    """Stores a moment of the machines' timeline: `wall_ms` since 1970 goes with it."""
-    row = {"tenant": tenant, "machine": TIMELINE, "sequence": 0, "now_ms": now_ms, "content": wall_ms.to_bytes(8, "big")}
-    await upsert(session, Snapshot, [row])
-
-
-async def marked(session: ReadSession, tenant: str) -> tuple[int, int] | None:
-    """Gives the newest moment, (now_ms, wall_ms); None before there is one."""
-    row = await session.get(Snapshot, (tenant, TIMELINE))
-    return None if row is None else (row.now_ms, int.from_bytes(row.content, "big"))
+async def wall(session: ReadSession) -> int:
+    """Gives the time, ms since 1970, by the one clock that all replicas share: the database server's."""
+    if session.get_bind().dialect.name == "sqlite":
+        return wall_ms()
+    return int(await session.scalar(select(cast(func.extract("epoch", func.clock_timestamp()) * 1000, BigInteger))) or 0)
 
 
 async def keep(session: Session, store: BlobStore, tenant: str, machine: str, content: bytes) -> str:

@@ -1,20 +1,22 @@
-"""Runs the rounds in the cloud's process: one link to the broker, one driver, and a lease for every run that is ours.
+"""Runs the rounds in the cloud's process: one link to the broker, one driver, and a lease for every shard that is ours.
 
-Whatever goes wrong with the store ends one life of the program; the next one is built from the database a moment later. So
-there is one way to recover, which every start exercises.
+Whatever goes wrong with the store ends one life of the program, and so does a shard that is lost to another replica; the next
+life is built from the database a moment later. So there is one way to recover, which every start exercises.
 """
 
 import asyncio
 import contextlib
 import logging
 import random
+import secrets
 from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot import __version__, ids
-from folkmoot.clock import Mark, Timeline, wall_ms
-from folkmoot.errors import FolkmootError, PeerFault, StoreFault, UserFault
+from folkmoot.clock import Timeline, monotonic_ms, wall_ms
+from folkmoot.errors import FolkmootError, PeerFault, UserFault
+from folkmoot.hop.round import Opened
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.endpoint import Endpoint
@@ -26,23 +28,24 @@ from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Port
 from folkmoot.serve.station import CLOUD, INLINE
 from folkmoot.store.spool import Spool
-from folkmoot.wire.topics import Tree
+from folkmoot.wire.topics import SHARDS, Tree
 from folkmoot_cloud import clock
 from folkmoot_cloud.engine import Context
 from folkmoot_cloud.journal import repository as entries
-from folkmoot_cloud.leases import repository as leases
+from folkmoot_cloud.leases import service as leases
+from folkmoot_cloud.leases.service import Identity
+from folkmoot_cloud.leases.watch import BEAT, Watch
 from folkmoot_cloud.runner import load
-from folkmoot_cloud.runner.journal import LEASE, DatabaseJournal
+from folkmoot_cloud.runner.journal import DatabaseJournal
 from folkmoot_cloud.runner.load import Lost
-from folkmoot_cloud.runner.node import Cloud, Want
+from folkmoot_cloud.runner.node import Cloud, Enter, Give, Take, Want
 from folkmoot_cloud.runs import progress
 from folkmoot_cloud.runs import repository as runs
-from folkmoot_cloud.tables import Run
+from folkmoot_cloud.runs.repository import Wanted
 from folkmoot_cloud.tenants.service import MAIN
 
 log = logging.getLogger(__name__)
 
-LOOK = LEASE / 3  # seconds between two looks for runs that nobody has, and two renewals of our leases
 AGAIN = 1.0  # seconds until the next life, when a store has failed
 GRACE = 45_000  # ms from away to gone: 1.5 keepalives of 30 s
 
@@ -57,7 +60,9 @@ class Runner:
         self._context = context
         broker = context.settings.broker
         self._endpoint: Endpoint = broker.endpoint()
-        self._owner = context.settings.replica
+        self._me = Identity(context.settings.replica, secrets.token_hex(8))
+        self._watch = Watch()
+        self._anew = True  # this process has not been on the table yet
         self._life: Life | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
@@ -90,15 +95,17 @@ class Runner:
     async def _live(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._life = await Life.begin(self._context, self._endpoint, self._owner)
+                self._life = await Life.begin(self._context, self._endpoint, self._me, self._watch, anew=self._anew)
+                self._anew = False
                 if self._outage.ends():
                     log.info("runner is back")
                 self._broken = ""
                 await self._life.run(self._stopping)
             except (FolkmootError, SQLAlchemyError, OSError) as error:
-                self._broken = f"the runner starts again: {error}"
+                reason = str(error).partition("\n")[0]
+                self._broken = f"the runner starts again: {reason}"
                 if self._outage.begins():
-                    log.warning("runner starts again", extra={"reason": str(error).partition("\n")[0]})
+                    log.warning("runner starts again", extra={"reason": reason})
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(AGAIN):
                         await self._stopping.wait()
@@ -109,25 +116,31 @@ class Runner:
 class Life:
     """The program from one recovery to the next failure."""
 
-    def __init__(self, context: Context, endpoint: Endpoint, owner: str, mark: Mark | None) -> None:
+    def __init__(self, context: Context, endpoint: Endpoint, me: Identity, watch: Watch, ahead_ms: int) -> None:
+        """`ahead_ms`: of the clock that all replicas share, compared with this machine's."""
         self._context = context
-        self._owner = owner
-        self._leased: dict[str, int] = {}
-        self._fresh: set[str] = set()  # runs that the program has not been told of yet
+        self._me = me
+        self._watch = watch
+        self._leased: dict[str, int] = {}  # shard to the token of its lease
+        self._entered: set[str] = set()  # runs that the program has been told of, until their end is stored
         self._looks: asyncio.Queue[str | None] = asyncio.Queue()  # None: the end
+        self._over = asyncio.Event()
         self.connected = False
         settings = context.settings
-        tree = Tree(settings.namespace)
-        timeline = Timeline(mark)
-        below = Upper(tree, "cloud", Spool(settings.data / "spool"), INLINE_DOWN)
+        self._tree = tree = Tree(settings.namespace)
+        self._timeline = timeline = Timeline(wall=lambda: wall_ms() + ahead_ms)
+        # Pieces of what is on its way to one replica are of no use to another: each has a folder of its own for them.
+        below = Upper(tree, "cloud", Spool(settings.data / "spool" / me.name), INLINE_DOWN)
         below.software = f"folkmoot {__version__}"
-        self._node = Cloud(below, GRACE)
-        journal = DatabaseJournal(context, MAIN, self._node, self._leased, self.look)
-        self._driver = Driver(journal, timeline)
+        self._node = Cloud(below, GRACE, ())
+        self._journal = DatabaseJournal(context, MAIN, self._node, tree.shard, self._leased)
+        self._journal.ended, self._journal.given, self._journal.look = self._ended, self._subscribe, self.look
+        self._driver = Driver(self._journal, timeline)
         self._port = Port("down", self._driver.post, timeline)
         session = Session(
-            client=settings.replica,
-            filters=tree.upper_filters(),
+            client=me.name,
+            filters=tree.upper_filters(()),
+            former=tuple({one for part in (SHARDS, SHARDS[::2], SHARDS[1::2]) for one in tree.upper_filters(part)}),
             will=lambda: self._port.will("", 0, 0),
             keepalive_s=settings.broker.keepalive_seconds,
             expiry_s=CLOUD.expiry_s,
@@ -140,28 +153,35 @@ class Life:
         self._port.farewell = lambda: self._port.goodbye("", 0)
 
     @classmethod
-    async def begin(cls, context: Context, endpoint: Endpoint, owner: str) -> "Life":
-        """Gives a life that goes on from what the database holds. Raises what the database raises."""
-        async with context.database.read() as session:
-            marked = await entries.marked(session, MAIN)
-        return cls(context, endpoint, owner, Mark(*marked) if marked is not None else None)
+    async def begin(cls, context: Context, endpoint: Endpoint, me: Identity, watch: Watch, *, anew: bool) -> "Life":
+        """Gives a life that goes on from what the database holds; `anew`: the first one of this process.
+
+        Raises what the database raises, and Displaced where another process has this replica's name.
+        """
+        async with context.database.write(firm=False) as session:
+            await leases.enter(session, MAIN, me, watch, monotonic_ms(), anew=anew)
+            ahead = await entries.wall(session) - wall_ms()
+        return cls(context, endpoint, me, watch, ahead)
 
     async def run(self, until: asyncio.Event) -> None:
         """Lives until `until` is set. Raises StoreFault where a step cannot be stored, and what the database raises."""
-        await self._take_up()  # before any message: an answer for a round that is not here yet would be told that it is late
+        await self._take_turn()  # before any message: an answer for a round that is not here yet would be told that it is late
         self._port.link.start()
         ending = asyncio.create_task(until.wait())
         work = (
             asyncio.create_task(self._driver.run(self._node, {"down": self._port})),
             asyncio.create_task(self._look_for_runs()),
+            asyncio.create_task(self._beat()),
         )
         await asyncio.wait({ending, *work}, return_when=asyncio.FIRST_COMPLETED)
         ending.cancel()
         self._driver.stop()
+        self._over.set()
         self._looks.put_nowait(None)
         await self._port.leave()
         outcomes = await asyncio.gather(*work, return_exceptions=True)
-        await self._release()
+        if until.is_set():
+            await self._release()
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -175,94 +195,121 @@ class Life:
             self.connected = isinstance(event, Connected)
         self._port.hear(event)
 
+    # Shards.
+
+    async def _beat(self) -> None:
+        """Tells the other replicas that this one lives: beside everything else, for a large run takes long to be read."""
+        while not self._over.is_set() and not self._context.database.sqlite:
+            async with self._context.database.write(firm=False) as session:
+                await leases.beat(session, MAIN, self._me)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT):
+                    await self._over.wait()
+        await self._over.wait()
+
+    async def _take_turn(self) -> None:
+        """Takes up shards that nobody has, and lets go of those that are others' part."""
+        if len(self._leased) == len(SHARDS) and self._context.database.sqlite:
+            return
+        async with self._context.database.write() as session:
+            turn = await leases.turn(session, MAIN, self._me, self._watch, monotonic_ms(), self._leased)
+        if turn.taken:
+            self._leased.update(turn.taken)
+            log.info("shards taken up", extra={"replica": self._me.name, "taken": len(turn.taken), "all": len(self._leased)})
+            async with self._context.database.read() as session:
+                found = await runs.unfinished(session, MAIN)
+            entered = [await self._load(run.id) for run in found if self._tree.shard(run.id) in turn.taken]
+            self._driver.post("leases", Take(frozenset(turn.taken), [one for one in entered if one is not None]))
+            self._subscribe()
+        elif turn.surplus:
+            self._driver.post("leases", Give(turn.surplus))
+
+    def _subscribe(self) -> None:
+        """Hears the shards that are ours: those that were taken up only now that the program has their runs."""
+        self._port.link.subscribe(self._tree.upper_filters(self._leased))
+
     async def _release(self) -> None:
-        with contextlib.suppress(SQLAlchemyError, OSError):
+        with contextlib.suppress(FolkmootError, SQLAlchemyError, OSError):
             async with self._context.database.write() as session:
-                for run, token in self._leased.items():
-                    await leases.release(session, MAIN, run, token)
+                await leases.leave(session, MAIN, self._me, self._leased)
 
     # Runs.
 
-    async def _take_up(self) -> None:
-        """Takes up runs that nobody has."""
-        async with self._context.database.read() as session:
-            waiting = await runs.waiting(session, MAIN, clock.now(), self._owner)
-        for run in waiting:
-            await self._take(run)
-
     async def _look_for_runs(self) -> None:
-        """Has a look at runs that somebody names, and from time to time at all; keeps the leases of ours."""
+        """Has a look at runs that somebody names, and from time to time at all and at the leases."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + LOOK
+        until = loop.time() + BEAT
         while True:
             try:
                 async with asyncio.timeout_at(until):
                     named = await self._looks.get()
             except TimeoutError:
-                await self._renew()
-                await self._take_up()
-                await self._retract(sorted(self._leased))
-                until = loop.time() + LOOK
+                await self._take_turn()
+                async with self._context.database.read() as session:
+                    found = await runs.unfinished(session, MAIN)
+                for run in found:
+                    await self._see(run)
+                await self._retract([run.id for run in found])
+                until = loop.time() + BEAT
                 continue
             if named is None:
                 return
-            await self._again(named)
+            async with self._context.database.read() as session:
+                row = await runs.find(session, MAIN, named)
+            if row is not None and row.status != "finished":
+                await self._see(Wanted(named, row.desired, row.rounds))
+                await self._retract([named])
 
-    async def _renew(self) -> None:
-        """Keeps our leases, and gives those of runs that are over back."""
-        self._fresh.difference_update(self._node.campaigns)
-        over = [run for run in self._leased if run not in self._node.campaigns and run not in self._fresh]
-        async with self._context.database.write(firm=False) as session:
-            for run in over:
-                await leases.release(session, MAIN, run, self._leased.pop(run))
-            for run, token in self._leased.items():
-                if not await leases.hold(session, MAIN, run, token, clock.now(), LEASE):
-                    raise StoreFault(f"run {run} was taken up by another replica")
-
-    async def _again(self, run_id: str) -> None:
-        """Sees what an operator has changed about a run."""
-        async with self._context.database.read() as session:
-            run = await runs.find(session, MAIN, run_id)
-        if run is None or run.status == "finished":
+    async def _see(self, run: Wanted) -> None:
+        """Enters a run of ours, or sees what an operator has changed about it: perhaps by way of another replica."""
+        if self._tree.shard(run.id) not in self._leased:
             return
-        if run_id in self._node.campaigns:
-            self._driver.post("runs", Want(run_id, run.desired, run.rounds))  # type: ignore[arg-type]
-            await self._retract([run_id])
-        else:
-            await self._take(run)
+        campaign = self._node.campaigns.get(run.id)
+        if campaign is not None:
+            if (campaign.desired, campaign.rounds) != (run.desired, run.rounds):
+                self._driver.post("runs", Want(run.id, run.desired, run.rounds))  # type: ignore[arg-type]
+        elif run.id not in self._entered:
+            entered = await self._load(run.id)
+            if entered is not None:
+                self._driver.post("runs", entered)
 
-    async def _retract(self, runs: Sequence[str]) -> None:
+    async def _retract(self, named: Sequence[str]) -> None:
         """Sees which devices somebody wants out of the open rounds of these runs, here or at another replica."""
+        mine = [run for run in named if run in self._node.campaigns]
         async with self._context.database.read() as session:
-            wanted = await load.retractions(session, self._context, MAIN, runs)
+            wanted = await load.retractions(session, self._context, MAIN, mine)
         for one in wanted:
             self._driver.post("runs", one)
 
-    async def _take(self, run: Run) -> None:
-        """Takes the lease of a run and goes on with it."""
-        if run.id in self._node.campaigns:
-            return
-        async with self._context.database.write() as session:
-            token = await leases.take(session, MAIN, run.id, self._owner, clock.now(), LEASE)
-        if token is None:
-            return
+    async def _load(self, run_id: str) -> Enter | None:
+        """Gives a run as the database has it now; None where it is over, or cannot be gone on with."""
         try:
             async with self._context.database.read() as session:
-                fresh = await runs.find(session, MAIN, run.id)
-                assert fresh is not None
-                entered = await load.enter(session, self._context, fresh)
+                run = await runs.find(session, MAIN, run_id)
+                if run is None or run.status == "finished":
+                    return None
+                entered = await load.enter(session, self._context, run, self._timeline.now())
         except (Lost, PeerFault, UserFault) as fault:
-            await self._give_up(run.id, token, str(fault))
-            return
-        self._leased[run.id] = token
-        self._fresh.add(run.id)
-        self._driver.post("runs", entered)
+            await self._give_up(run_id, str(fault))
+            return None
+        self._entered.add(run_id)
+        if entered.history:
+            opened = entered.history[0][1]
+            assert isinstance(opened, Opened)
+            self._journal.ahead[PREFIX + opened.key] = entered.ahead
+        return entered
 
-    async def _give_up(self, run_id: str, token: int, reason: str) -> None:
+    def _ended(self, run_id: str) -> None:
+        """A run has ended, and that is stored; if it has more rounds to go after all, it is entered again."""
+        self._entered.discard(run_id)
+        self.look(run_id)
+
+    async def _give_up(self, run_id: str, reason: str) -> None:
         """Ends a run that cannot be gone on with: it must not stand in the way of the others."""
         log.error("run cannot be gone on with", extra={"run": run_id, "reason": reason})
+        shard = self._tree.shard(run_id)
         async with self._context.database.write() as session:
+            await leases.hold(session, MAIN, {shard: self._leased.get(shard, 0)})
             await progress.finished(session, MAIN, run_id, "failed", reason, clock.now())
             for machine in await entries.machines(session, MAIN, f"{PREFIX}{run_id}/"):
                 await entries.forget(session, MAIN, machine)
-            await leases.release(session, MAIN, run_id, token)

@@ -11,13 +11,14 @@ from folkmoot.hop import round
 from folkmoot.hop.batch import Batch
 from folkmoot.store.ledger import SCHEMA
 from folkmoot.wire import codec
+from folkmoot.wire.topics import NONE
 from folkmoot_cloud import clock
 from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.database import Session, after_commit
 from folkmoot_cloud.engine import Context
 from folkmoot_cloud.gateways import service as gateways
 from folkmoot_cloud.journal import repository as entries
-from folkmoot_cloud.leases import repository as leases
+from folkmoot_cloud.leases import service as leases
 from folkmoot_cloud.models import service as models
 from folkmoot_cloud.rounds import fates
 from folkmoot_cloud.rounds import progress as rounds
@@ -29,31 +30,35 @@ from folkmoot_cloud.runner.node import (
     Evaluated,
     Fact,
     GatewayTold,
+    Given,
     Learnt,
-    Postponed,
-    Retracted,
     RoundClosed,
     RoundOpened,
     RunMoved,
 )
+from folkmoot_cloud.runner.retraction import Postponed, Retracted
 from folkmoot_cloud.runs import progress as runs
 from folkmoot_cloud.runs import repository as run_rows
 from folkmoot_cloud.tables import Run
-
-LEASE = 30.0  # seconds that a dead replica's runs stand still before another one takes them up
-Lost = Callable[[str], None]
 
 
 class DatabaseJournal:
     """The journal of the cloud's program (folkmoot.serve.driver.Journal)."""
 
-    def __init__(self, context: Context, tenant: str, node: Cloud, leased: Mapping[str, int], look: Lost) -> None:
-        """`leased`: run to the token of its lease; `look(run)` hears of a run of which there is more in the database."""
+    def __init__(self, context: Context, tenant: str, node: Cloud, shard: Callable[[str], str], leased: dict[str, int]) -> None:
+        """`shard`: of a run or gateway, by its name; `leased`: shard to the token of its lease, of those that are ours."""
         self._context = context
         self._tenant = tenant
         self._node = node
+        self._shard = shard
         self._leased = leased
-        self._look = look
+        self.ended: Callable[[str], None] = _nobody
+        """Hears of a run that has ended, or was to end and was given more rounds meanwhile."""
+        self.given: Callable[[], None] = _nobody
+        """Hears that fewer shards are ours."""
+        self.look: Callable[[str], None] = _nobody
+        """Hears of a run of which there is more in the database than the program has seen."""
+        self.ahead: dict[str, int] = {}  # machine to the ms that the program's time is ahead of its own; 0 for those begun here
         self._models: dict[str, str] = {}  # run to its newest model, for the parent of the next
         self._rows: dict[str, Run] = {}  # what does not change about a run that is ours
         self._sequences: dict[str, int] = {}  # machine to the number of its last event, where we have written it
@@ -62,29 +67,44 @@ class DatabaseJournal:
         """Stores a step. Raises StoreFault: nothing is stored, or a lease is lost; the program must be built anew."""
         facts, self._node.facts = self._node.facts, []
         batch = batches["down"]
-        if batch.empty and not facts:
+        held = self._touched(batch, facts)
+        if batch.empty and not facts and not held:
             return
         try:
             async with self._context.database.write(firm=batch.firm) as session:
+                if held:
+                    await leases.hold(session, self._tenant, held)
                 at = clock.now()
-                await self._hold(session, batch, facts, at)
                 await self._tell(session, facts, at)
                 orphans = await self._store(session, batch, mark)
         except (SQLAlchemyError, OSError) as error:
             raise StoreFault(f"the database does not do: {error}") from error
+        self._stands(facts)
         for digest in orphans:
             await self._context.blobs.delete(self._tenant, digest)
 
-    async def _hold(self, session: Session, batch: Batch, facts: list[Fact], at: datetime) -> None:
-        """Makes sure that every run that this is about is still ours; with SQLite there is no other process."""
+    def _touched(self, batch: Batch, facts: list[Fact]) -> dict[str, int]:
+        """Gives the shards that this is about, with our tokens: what is written and what is said must be for us to say.
+
+        With SQLite there is no other process.
+        """
         if self._context.database.sqlite:
-            return
-        touched = {fact.run for fact in facts if not isinstance(fact, GatewayTold)}
-        touched |= {key.partition("/")[2].partition("/")[0] for key, _ in batch.journal}
-        for run in sorted(touched):
-            token = self._leased.get(run)
-            if token is None or not await leases.hold(session, self._tenant, run, token, at, LEASE):
-                raise StoreFault(f"run {run} was taken up by another replica")
+            return {}
+        touched = {send.shard for send in batch.sends if send.shard != NONE}
+        touched |= {self._shard(key.partition("/")[2].partition("/")[0]) for key, _ in batch.journal}
+        for fact in facts:
+            touched |= fact.shards if isinstance(fact, Given) else {self._shard(_about(fact))}
+        return {shard: self._leased.get(shard, 0) for shard in touched}
+
+    def _stands(self, facts: list[Fact]) -> None:
+        """What is to be known at once when a step is stored."""
+        for fact in facts:
+            if isinstance(fact, Given):
+                for shard in fact.shards:
+                    self._leased.pop(shard, None)
+                self.given()
+            elif isinstance(fact, RunMoved) and fact.outcome is not None:
+                self.ended(fact.run)
 
     async def _store(self, session: Session, batch: Batch, mark: Mark) -> list[str]:
         """Writes the hop's batch; gives the large payloads that may go once it stands."""
@@ -92,6 +112,7 @@ class DatabaseJournal:
         orphans: set[str] = set()
         for key in batch.forgets:
             self._sequences.pop(key, None)
+            self.ahead.pop(key, None)
             orphans.update(await entries.forget(session, self._tenant, key))
         for key, payload in batch.drops:
             orphans.update(await entries.drop(session, self._tenant, key, payload.hex()))
@@ -99,11 +120,10 @@ class DatabaseJournal:
             machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
         for key, events in machines.items():
             last = self._sequences.get(key)
-            self._sequences[key] = await entries.append(session, self._tenant, key, batch.now, events, last)
+            now = batch.now - self.ahead.get(key, 0)
+            self._sequences[key] = await entries.append(session, self._tenant, key, now, events, last, mark.wall)
         for keep in batch.payloads:
             await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
-        if any(isinstance(event, round.Opened) for _, event in batch.journal):  # the time goes on from the newest round's
-            await entries.mark(session, self._tenant, mark.now, mark.wall)
         return sorted(orphans.difference(keep.payload.hex() for keep in batch.payloads))
 
     # The tables.
@@ -113,6 +133,8 @@ class DatabaseJournal:
             match fact:
                 case GatewayTold(gateway, entry):
                     await gateways.told(session, self._tenant, gateway, entry, at)
+                case Given(shards):
+                    await leases.release(session, self._tenant, {shard: self._leased[shard] for shard in shards})
                 case RunMoved():
                     await self._run(session, fact, at)
                 case RoundOpened(run, number, base, members):
@@ -125,7 +147,7 @@ class DatabaseJournal:
                 case Retracted():
                     await self._retracted(session, fact, at)
                 case Postponed(run):
-                    after_commit(session, lambda run=run: self._look(run))  # type: ignore[misc]
+                    after_commit(session, lambda run=run: self.look(run))  # type: ignore[misc]
                 case Learnt(run, _, campaign):
                     row = await self._row(session, run)
                     parent = self._models.get(run) or row.model or row.base_model
@@ -156,8 +178,7 @@ class DatabaseJournal:
         elif fact.outcome is not None:
             self._models.pop(fact.run, None)
             self._rows.pop(fact.run, None)
-            if not await runs.finished(session, self._tenant, fact.run, fact.outcome, fact.reason, at):
-                self._look(fact.run)  # it was to end, and was given more rounds
+            await runs.finished(session, self._tenant, fact.run, fact.outcome, fact.reason, at)
 
     async def _answer(self, session: Session, fact: AnswerTaken, at: datetime) -> None:
         fresh = await contributions.add(
@@ -213,6 +234,16 @@ class DatabaseJournal:
             raise StoreFault(f"run {run} is not in the database")
         self._rows[run] = found
         return found
+
+
+def _nobody(*_: object) -> None:
+    """Hears nothing."""
+
+
+def _about(fact: Fact) -> str:
+    """Gives the run or the gateway that a fact is about."""
+    assert not isinstance(fact, Given)
+    return fact.gateway if isinstance(fact, GatewayTold) else fact.run
 
 
 def _fates(fact: RoundClosed) -> dict[tuple[str, str], Fate]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from folkmoot import arrays, plugins
+from folkmoot.clock import gap
 from folkmoot.errors import StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.upper import PREFIX
@@ -22,7 +23,8 @@ from folkmoot_cloud.models import repository as models
 from folkmoot_cloud.rounds import repository as rounds
 from folkmoot_cloud.runner import state
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
-from folkmoot_cloud.runner.node import Enter, Retract
+from folkmoot_cloud.runner.node import Enter
+from folkmoot_cloud.runner.retraction import Retract
 from folkmoot_cloud.tables import Run
 
 
@@ -30,8 +32,8 @@ class Lost(StoreFault):
     """Something of a run is gone from the database, or from a newer program."""
 
 
-async def enter(session: ReadSession, context: Context, run: Run) -> Enter:
-    """Gives the run's campaign, with the journal and the kept answers of its open round.
+async def enter(session: ReadSession, context: Context, run: Run, now: int) -> Enter:
+    """Gives the run's campaign, with the journal and the kept answers of its open round, in the time whose present is `now`.
 
     Raises Lost where something of it is gone, or from a newer program; UserFault where this program lacks a plug-in.
     """
@@ -52,7 +54,7 @@ async def enter(session: ReadSession, context: Context, run: Run) -> Enter:
         desired=run.desired,  # type: ignore[arg-type]
         evaluated=evaluated,
     )
-    return await _under_way(session, context, run, campaign)
+    return await _under_way(session, context, run, campaign, now)
 
 
 def _spec(run: Run, program: bytes) -> Spec:
@@ -87,13 +89,19 @@ def _spec(run: Run, program: bytes) -> Spec:
     )
 
 
-async def _under_way(session: ReadSession, context: Context, run: Run, campaign: Campaign) -> Enter:
-    """Gives the campaign with the round that was open when its last holder stopped."""
+async def _under_way(session: ReadSession, context: Context, run: Run, campaign: Campaign, now: int) -> Enter:
+    """Gives the campaign with the round that was open when its last holder stopped.
+
+    The round's own time stood still since its last event; how long ago that was, the clock says that all replicas share.
+    """
     keys = await entries.machines(session, run.tenant, f"{PREFIX}{run.id}/")
     if not keys:
         return Enter(campaign)
     key = keys[-1]
-    history = [(record.now_ms, _event(key, record)) for record in (await entries.read(session, run.tenant, key)).events]
+    records = (await entries.read(session, run.tenant, key)).events
+    last = records[-1]
+    ahead = now - last.now_ms - gap(last.wall_ms, await entries.wall(session))
+    history = [(record.now_ms + ahead, _moved(_event(key, record), ahead)) for record in records]
     kept: dict[bytes, bytes] = {}
     machine = round.Round()
     for now, event in history:
@@ -105,7 +113,7 @@ async def _under_way(session: ReadSession, context: Context, run: Run, campaign:
         if content is None:
             raise Lost(f"an answer of {member} that was told ok is gone from the database")
         kept[seat.payload] = content
-    return Enter(campaign, history, kept.get, tuple(await retractions(session, context, run.tenant, [run.id])))
+    return Enter(campaign, history, kept.get, ahead, tuple(await retractions(session, context, run.tenant, [run.id])))
 
 
 async def retractions(session: ReadSession, context: Context, tenant: str, runs: Sequence[str]) -> list[Retract]:
@@ -122,6 +130,14 @@ async def retractions(session: ReadSession, context: Context, tenant: str, runs:
         if None not in kept.values():  # otherwise the round has moved on since the first query: the next look finds out
             found.append(Retract(row.run_id, row.number, row.device, kept.get))
     return found
+
+
+def _moved(event: round.Event, ahead: int) -> round.Event:
+    """Gives the event as a time has it that is so many ms ahead."""
+    if not isinstance(event, round.Opened):
+        return event
+    terms = msgspec.structs.replace(event.terms, deadline=event.terms.deadline + ahead)
+    return msgspec.structs.replace(event, terms=terms)
 
 
 def _event(key: str, record: Record) -> round.Event:

@@ -5,23 +5,27 @@ same transaction (folkmoot_cloud.runner.journal).
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
-from folkmoot.errors import UserFault
+from folkmoot.errors import PeerFault, UserFault
 from folkmoot.hop import round
-from folkmoot.hop.batch import Batch
+from folkmoot.hop.batch import Batch, Send
 from folkmoot.hop.open_round import History, Kept, Open
+from folkmoot.hop.ports import ROOM
 from folkmoot.hop.roster import Entry
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.face import Arrived, Connected
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
+from folkmoot.wire import codec
 from folkmoot.wire.messages import Hello, Status
 from folkmoot.wire.partial import Partial
+from folkmoot.wire.topics import NONE, SHARDS
 from folkmoot_cloud.runner.campaign import Campaign, Quality, Waiting, quality
+from folkmoot_cloud.runner.retraction import Postponed, Retract, Retracted
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +37,23 @@ class Enter:
     campaign: Campaign
     history: History = ()
     kept: Kept = lambda sha256: None  # a default that keeps nothing
-    retractions: tuple["Retract", ...] = ()  # that an earlier holder was asked for
+    ahead: int = 0  # ms that the time in `history` is ahead of the round's own, which its journal has
+    retractions: tuple[Retract, ...] = ()  # that an earlier holder was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Shards are ours from now on, with all the runs in them: what comes about another one of theirs comes too late."""
+
+    shards: frozenset[str]
+    runs: Sequence[Enter] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """So many of our shards are for other replicas, if there are as many without a run."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +65,6 @@ class Want:
     rounds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Retract:
-    """A device is to be out of an open round; `kept` gives the answer that its update is in."""
-
-    run: str
-    number: int
-    device: str
-    kept: Kept = lambda sha256: None  # a default that keeps nothing
-
-
 # Facts: what the tables are told.
 
 
@@ -64,6 +74,13 @@ class GatewayTold:
 
     gateway: str
     entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """These shards are no longer ours."""
+
+    shards: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +117,6 @@ class AnswerTaken:
 
 
 @dataclass(frozen=True, slots=True)
-class Retracted:
-    """A device is out of an open round, below each of these gateways."""
-
-    run: str
-    number: int
-    device: str
-    gateways: tuple[str, ...]
-    undone: tuple[bytes, str] | None  # Ask and member of the answer that was taken out of the sums
-
-
-@dataclass(frozen=True, slots=True)
-class Postponed:
-    """A retraction is for later: the answer that the device is in has come since its request was read."""
-
-    run: str
-
-
-@dataclass(frozen=True, slots=True)
 class RoundClosed:
     """A training round is over: what became of everybody, and the traffic of it."""
 
@@ -149,19 +148,20 @@ class Evaluated:
     quality: Quality
 
 
-Fact = GatewayTold | RunMoved | RoundOpened | AnswerTaken | Retracted | Postponed | RoundClosed | Learnt | Evaluated
+Fact = GatewayTold | Given | RunMoved | RoundOpened | AnswerTaken | Retracted | Postponed | RoundClosed | Learnt | Evaluated
 
 
 class Cloud:
     """The program (folkmoot.serve.driver.Node)."""
 
-    def __init__(self, below: Upper, grace: int) -> None:
-        """`grace`: ms from away to gone for gateways."""
+    def __init__(self, below: Upper, grace: int, shards: Collection[str] = SHARDS) -> None:
+        """`grace`: ms from away to gone for gateways; `shards`: those that are ours to begin with."""
         self.facts: list[Fact] = []
         self.campaigns: dict[str, Campaign] = {}
         self.connected = False
         self._below = below
         self._grace = grace
+        self._shards = set(shards)
         self._moved: set[str] = set()  # runs that may go on
 
     @property
@@ -181,6 +181,10 @@ class Cloud:
                     self._below.connected(batch, event.limits.max_packet)
                 case Enter():
                     self._enter(batch, event)
+                case Take():
+                    self._take(batch, event)
+                case Give(count):
+                    self._give(count)
                 case Want(run, desired, rounds):
                     self._want(batch, run, desired, rounds)
                 case Retract():
@@ -200,15 +204,40 @@ class Cloud:
     # What has come.
 
     def _hear(self, batch: Batch, event: Arrived) -> None:
+        batch.acks.append(event.token)
+        if event.topic == self._below.tree.upper_status:
+            self._affirm(batch, event.payload)
+            return
+        if not self._ours(event.topic):
+            return  # another replica's, or left over in a session from when it was ours: whatever we said might be wrong
         taken = len(batch.keeps)
         body = self._below.receive(batch, event.topic, event.payload)
-        batch.acks.append(event.token)
         if isinstance(body, Status | Hello):
-            member = self._below.tree.place(event.topic).member
-            self.facts.append(GatewayTold(member, copy(self._below.roster.entries[member])))
+            self._tell(self._below.tree.place(event.topic).member)
             self._moved.update(self.campaigns)
         for keep in batch.keeps[taken:]:
             self._note_answer(keep.owner.removeprefix(PREFIX), keep.payload, len(keep.content))
+
+    def _ours(self, topic: str) -> bool:
+        try:
+            shard = self._below.tree.place(topic).shard
+        except PeerFault:
+            return True  # the hop says what is wrong with it
+        return shard == NONE or shard in self._shards
+
+    def _affirm(self, batch: Batch, data: bytes) -> None:
+        """Hears in the cloud's own name that it is down: of another replica, or of an earlier connection of ours. It is up."""
+        try:
+            said = codec.unseal(data, limit=ROOM).body
+        except PeerFault:
+            return
+        if isinstance(said, Status) and said.state == "down":
+            batch.sends.append(Send("", Status(state="up", birth=0, software=self._below.software), retain=True))
+
+    def _tell(self, gateway: str) -> None:
+        """Has the tables told of a gateway. All replicas hear of it; the one that holds the shard of its name writes."""
+        if self._below.tree.shard(gateway) in self._shards:
+            self.facts.append(GatewayTold(gateway, copy(self._below.roster.entries[gateway])))
 
     def _note_answer(self, key: str, payload: bytes, size: int) -> None:
         open = self._below.rounds[key]
@@ -217,10 +246,25 @@ class Cloud:
         if ask.phase == "train":
             self.facts.append(AnswerTaken(ask.run, ask.round, seat.ask, name, payload, size, len(seat.leaves)))
 
+    def _take(self, batch: Batch, taken: Take) -> None:
+        self._shards |= taken.shards
+        for entered in taken.runs:
+            self._enter(batch, entered)
+        for gateway in sorted(self._below.roster.entries):
+            if self._below.tree.shard(gateway) in taken.shards:
+                self._tell(gateway)  # nobody may have written what it said while nobody had its shard
+
+    def _give(self, count: int) -> None:
+        busy = {self._below.tree.shard(run) for run in self.campaigns}
+        given = frozenset(sorted(self._shards - busy)[:count])
+        if given:
+            self._shards -= given
+            self.facts.append(Given(given))
+
     def _enter(self, batch: Batch, entered: Enter) -> None:
         campaign = entered.campaign
-        if campaign.spec.run in self.campaigns:
-            return  # somebody looked twice
+        if campaign.spec.run in self.campaigns or self._below.tree.shard(campaign.spec.run) not in self._shards:
+            return  # somebody looked twice, or its shard was given away meanwhile
         self.campaigns[campaign.spec.run] = campaign
         if campaign.desired == "run":
             self.facts.append(RunMoved(campaign.spec.run, "running"))
@@ -229,12 +273,26 @@ class Cloud:
             assert isinstance(opened, round.Opened)
             campaign.key, campaign.phase = opened.key, "train" if opened.ask.phase == "train" else "evaluate"
             sums = Sums(opened.ask, campaign.spec.manifest.layout)
-            self._below.restore(opened.key, entered.history, sums, campaign.blobs, entered.kept)
+            restored = self._below.restore(opened.key, entered.history, sums, campaign.blobs, entered.kept)
             for one in entered.retractions:
                 self._retract(batch, one)
+            self._catch_up(batch, restored)
             if self.connected:
                 self._below.resume(batch)
         self._moved.add(campaign.spec.run)
+
+    def _catch_up(self, batch: Batch, open: Open) -> None:
+        """Tells a round that another replica had what we have heard of its members meanwhile."""
+        for member, seat in list(open.round.seats.items()):
+            entry = self._below.roster.entries.get(member)
+            if entry is None:
+                continue
+            here = entry.state in ("up", "sleeping")
+            if here and seat.state in ("away", "gone"):
+                self._below.tell(batch, open.key, round.Back(member))
+            elif not here and seat.state in ("asked", "started"):
+                event = round.Away if entry.state == "away" else round.Gone
+                self._below.tell(batch, open.key, event(member))
 
     def _want(self, batch: Batch, run: str, desired: Literal["run", "pause", "stop"], rounds: int) -> None:
         campaign = self.campaigns.get(run)

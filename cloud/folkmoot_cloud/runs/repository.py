@@ -1,14 +1,14 @@
 """Queries about runs."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from folkmoot_cloud.database import ReadSession, Session
 from folkmoot_cloud.pages import Rows, Window, page
-from folkmoot_cloud.tables import Evaluation, Lease, Run
+from folkmoot_cloud.tables import Evaluation, Run
 
 
 async def add(session: Session, run: Run) -> None:
@@ -43,12 +43,20 @@ async def locked(session: Session, tenant: str, run_id: str) -> Run | None:
     return (await session.scalars(wanted)).one_or_none()
 
 
-async def waiting(session: ReadSession, tenant: str, at: datetime, owner: str = "") -> Sequence[Run]:
-    """Gives the runs that are not finished and that nobody but `owner` holds a lease on, oldest first, with their tasks."""
-    theirs = (Lease.until > at) & (Lease.owner != owner)
-    held = exists().where(Lease.tenant == Run.tenant, Lease.run_id == Run.id, theirs)
-    wanted = select(Run).where(Run.tenant == tenant, Run.status != "finished", ~held).options(joinedload(Run.task))
-    return (await session.scalars(wanted.order_by(Run.created_at, Run.id))).all()
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What operators want of a run."""
+
+    id: str
+    desired: str
+    rounds: int
+
+
+async def unfinished(session: ReadSession, tenant: str) -> list[Wanted]:
+    """Gives the runs that are not finished, oldest first. Every replica asks every second: it gets no more than it needs."""
+    wanted = select(Run.id, Run.desired, Run.rounds).where(Run.tenant == tenant, Run.status != "finished")
+    found = await session.execute(wanted.order_by(Run.created_at, Run.id))
+    return [Wanted(row.id, row.desired, row.rounds) for row in found]
 
 
 async def evaluations(session: ReadSession, tenant: str, runs: Sequence[str]) -> dict[tuple[str, bool], Evaluation]:

@@ -25,17 +25,24 @@ class Event(Base):
     __table_args__ = (Index(None, "tenant", "sequence"), {"sqlite_autoincrement": True})
 
 
+class Replica(Owned, Base):
+    """A process that runs rounds. It lives while its counter goes on."""
+
+    __tablename__ = "replicas"
+
+    name: Mapped[str] = mapped_column(NAME, primary_key=True)
+    process: Mapped[str]  # told anew by each process, so that two of one name can be told apart
+    beats: Mapped[int]
+
+
 class Lease(Owned, Base):
-    """Which replica holds a run, and until when. `token` grows with every change of hands."""
+    """Which replica holds a shard, and with it all the runs in it. `token` grows with every change of hands."""
 
     __tablename__ = "leases"
 
-    run_id: Mapped[str] = mapped_column(NAME, primary_key=True)
-    owner: Mapped[str]
+    shard: Mapped[str] = mapped_column(String(2), primary_key=True)  # folkmoot.wire.topics.Tree.shard
+    owner: Mapped[str]  # a replica's name; "": nobody
     token: Mapped[int]
-    until: Mapped[datetime]
-
-    __table_args__ = (of("runs", "run_id"),)
 
 
 class JournalEntry(Owned, Base):
@@ -46,6 +53,7 @@ class JournalEntry(Owned, Base):
     machine: Mapped[str] = mapped_column(String(255), primary_key=True)
     sequence: Mapped[int] = mapped_column(primary_key=True)
     now_ms: Mapped[int]
+    wall_ms: Mapped[int]  # since 1970, by the clock that all replicas share: how long ago it was, to whoever takes the run up
     event: Mapped[bytes]
 
 

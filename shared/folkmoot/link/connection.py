@@ -27,6 +27,7 @@ from folkmoot.link.rules import publish_size
 
 # Times a keepalive at which paho is asked to look at its timers: a ping is late by an eighth at most, brokers allow a half.
 BEATS = 8
+_UNSENT = -1  # the number of a packet that paho had no socket for: it is never answered
 log = logging.getLogger("folkmoot.link")
 
 
@@ -102,7 +103,7 @@ class Connection:
         self.version = version
         self._v5 = version == V5
         self._pending: dict[int, Key] = {}
-        self._subscribing: dict[int, tuple[str, ...]] = {}
+        self._subscribing: dict[int, tuple[str, ...]] = {}  # what the broker has not answered to yet
         self._limits = Limits(0, 0)
         self._ear = _Ear("paho")
         self._beat: asyncio.TimerHandle | None = None
@@ -110,7 +111,6 @@ class Connection:
         """The broker's answer, or Turned."""
         self.closed: asyncio.Future[str] = self._loop.create_future()
         """Why the connection ended."""
-        self.subscribed = False  # the broker has answered to `subscribe`
         self._client = self._make_client(endpoint, version)
         self._client.given = sock
         self._loop.add_reader(self._fd, self._read)
@@ -147,6 +147,7 @@ class Connection:
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_socket_close = lambda *_: self._unhook()
         client.on_socket_register_write = lambda *_: self._loop.add_writer(self._fd, self._write)
         client.on_socket_unregister_write = lambda *_: self._hold()
@@ -175,14 +176,26 @@ class Connection:
         info = self._client.publish(topic, payload, qos, retain, properties)
         self._pending[info.mid] = key
 
+    @property
+    def subscribing(self) -> bool:
+        """Whether the broker has not answered yet to every change of what we subscribe to."""
+        return bool(self._subscribing)
+
     def subscribe(self, filters: tuple[str, ...]) -> None:
         """Subscribes with QoS 1; gives Denied for each filter that the broker refuses."""
+        if not filters:
+            return
         if self._v5:
             _, mid = self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in filters])
         else:
             _, mid = self._client.subscribe([(topic, 1) for topic in filters])
-        if mid is not None:
-            self._subscribing[mid] = filters
+        self._subscribing[_UNSENT if mid is None else mid] = filters
+
+    def unsubscribe(self, filters: tuple[str, ...]) -> None:
+        """Gives up subscriptions; one that the session does not hold is no fault."""
+        if filters:
+            _, mid = self._client.unsubscribe(list(filters))
+            self._subscribing[_UNSENT if mid is None else mid] = ()
 
     def ack(self, mid: int) -> None:
         """Acknowledges an arrived message."""
@@ -218,7 +231,8 @@ class Connection:
     def _mute(self) -> None:
         """Cuts the ring of references between paho and us, which would wait for the garbage collector."""
         client = self._client
-        client.on_connect = client.on_disconnect = client.on_message = client.on_publish = client.on_subscribe = None
+        client.on_connect = client.on_disconnect = client.on_message = client.on_publish = None
+        client.on_subscribe = client.on_unsubscribe = None
         client.on_socket_close = client.on_socket_register_write = client.on_socket_unregister_write = None
 
     def _guarded(self, step: Callable[[], Any]) -> bool:
@@ -280,8 +294,10 @@ class Connection:
         else:
             self._sink(Published(key, heard=code.value != packet.NOBODY_SUBSCRIBED))
 
+    def _on_unsubscribe(self, _client: Any, _data: Any, mid: int, _codes: Any, _properties: Any) -> None:
+        self._subscribing.pop(mid, None)
+
     def _on_subscribe(self, _client: Any, _data: Any, mid: int, codes: list[ReasonCode], _properties: Any) -> None:
-        self.subscribed = True
         for topic, code in zip(self._subscribing.pop(mid, ()), codes, strict=False):
             if code.is_failure:
                 self._sink(Denied(topic, str(code)))

@@ -31,6 +31,7 @@ class Session:
 
     client: str  # stable: the broker keeps the session under this name
     filters: tuple[str, ...] = ()  # with QoS 1, which gives a message published with QoS 0 as that; may hold + and #
+    former: tuple[str, ...] = ()  # what an earlier process may have subscribed to in this session, and we do not
     will: Callable[[], Last] | None = None
     """Called before each attempt to connect: a will names the birth counter, which has grown durably by then."""
     keep: bool = True  # the broker queues for us while we are away
@@ -147,6 +148,14 @@ class Link(Protocol):
 
         Call it after the commit: what is not acknowledged holds the broker back. A token of an earlier connection is
         ignored, for the broker delivers that message again.
+        """
+        ...
+
+    def subscribe(self, filters: tuple[str, ...]) -> None:
+        """Subscribes to `filters` in the place of those of the session, now or with the next connection.
+
+        What is new is subscribed to before what is old is given up, so nothing that both say is missed; where an old filter
+        and a new one overlap, a message may come twice meanwhile.
         """
         ...
 

@@ -111,11 +111,14 @@ class Hub:
         circuit.client.taken(resumed)
         self._pump(seat)
 
-    def subscribe(self, circuit: "Circuit") -> None:
-        """Takes a SUBSCRIBE to all filters of the session."""
+    def subscribe(self, circuit: "Circuit", added: tuple[str, ...] | None = None) -> None:
+        """Takes a SUBSCRIBE to all filters of the session, or to `added` among them and an UNSUBSCRIBE from all others."""
         seat = self._seats[circuit.session.client]
         seat.filters = circuit.session.filters
+        fresh = seat.filters if added is None else added
         for topic in sorted(self._retained):
+            if not any(matches(pattern, topic) for pattern in fresh):
+                continue
             self._offer(seat, _Packet(topic, self._retained[topic], qos=1, retained=True))
         self._pump(seat)
 
@@ -238,6 +241,11 @@ class Circuit:
         self.open = False  # CONNACK has arrived
         self._hub = hub
         self._up = self._down = 0  # ms: when the last packet of each way arrives
+
+    @property
+    def sent(self) -> int:
+        """When everything that has left the client is at the broker, in ms."""
+        return self._up
 
     def up(self, action: Action) -> None:
         """Has `action` done when a packet that leaves the client now arrives at the broker."""

@@ -1,5 +1,7 @@
 """A link to a broker in memory (folkmoot.link.hub): the face of the real one, without socket or event loop."""
 
+from dataclasses import replace
+
 from folkmoot.link.face import (
     TOO_LARGE,
     Arrived,
@@ -43,11 +45,17 @@ class MemoryLink:
             self._hub.at(self._hub.now, self._dial)
 
     def kill(self) -> None:
-        """Ends the link as kill -9 ends a process: no event any more, no goodbye; the broker sends the will."""
+        """Ends the link as kill -9 ends a process: no event any more, no goodbye; the broker sends the will.
+
+        What was sent may still arrive, as chance has it: it had left the process.
+        """
         self._running = False
         self._sink = lambda event: None
-        if self._circuit:
-            self._hub.snap(self._circuit)
+        circuit = self._circuit
+        if circuit and self._hub.rng.random() < 0.5:
+            self._hub.at(circuit.sent, lambda: self._hub.snap(circuit))
+        elif circuit:
+            self._hub.snap(circuit)
 
     @property
     def free(self) -> int:
@@ -80,6 +88,17 @@ class MemoryLink:
         if circuit and isinstance(token, tuple) and token[0] is circuit:
             number = token[1]
             circuit.up(lambda: self._hub.acknowledge(circuit, number))
+
+    def subscribe(self, filters: tuple[str, ...]) -> None:
+        """Subscribes to `filters` in the place of those of the session, now or with the next connection."""
+        added = tuple(one for one in filters if one not in self._session.filters)
+        self._session = replace(self._session, filters=filters)
+        self._subscribed = self._before = False
+        circuit = self._circuit
+        if circuit is not None:
+            circuit.session = self._session
+            if self._taken:
+                circuit.up(lambda: self._subscribe(circuit, added))
 
     def stop(self, goodbye: Last | None = None) -> None:
         """Publishes `goodbye` where there is a connection, disconnects, and ends with Stopped."""
@@ -122,7 +141,7 @@ class MemoryLink:
     def taken(self, resumed: bool) -> None:
         """CONNACK has arrived."""
         circuit = self._circuit
-        if circuit is None:
+        if circuit is None or not self._running:
             return
         self._taken = True
         self._subscribed = resumed and self._before
@@ -130,12 +149,13 @@ class MemoryLink:
             circuit.up(lambda: self._subscribe(circuit))
         self._sink(Connected(resumed, Limits(self._session.window, self._session.max_packet)))
 
-    def _subscribe(self, circuit: Circuit) -> None:
+    def _subscribe(self, circuit: Circuit, added: tuple[str, ...] | None = None) -> None:
         """SUBSCRIBE has reached the broker; only its SUBACK tells us that the session holds our subscriptions."""
-        self._hub.subscribe(circuit)
+        self._hub.subscribe(circuit, added)
+        filters = circuit.session.filters
 
         def granted() -> None:
-            self._subscribed = True
+            self._subscribed = filters == self._session.filters
 
         circuit.down(granted)
 

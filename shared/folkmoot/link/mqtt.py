@@ -56,8 +56,9 @@ class MqttLink:
         self._connection: Connection | None = None  # the one that the broker has taken
         self._number = 0  # of connections so far
         self._dialect = Dialect()
-        self._subscribed = False  # by this process, in the session that the broker has now
+        self._subscribed = False  # by this process, in the session that the broker has now: to our filters and no others
         self._before = False  # the same, before the CONNECT that is under way
+        self._dropped = set(session.former) - set(session.filters)  # what that session may hold, and is to hold no more
         self._goodbye: Last | None = None
         self._stopping = False
         self._outage = Outage()
@@ -90,6 +91,20 @@ class MqttLink:
         """Acknowledges an arrived message of the present connection."""
         if self._connection and isinstance(token, tuple) and token[0] == self._number:
             self._connection.ack(token[1])
+
+    def subscribe(self, filters: tuple[str, ...]) -> None:
+        """Subscribes to `filters` in the place of those of the session, now or with the next connection."""
+        before = self._session.filters
+        self._session = replace(self._session, filters=filters)
+        added = tuple(one for one in filters if one not in before)
+        dropped = tuple(one for one in before if one not in filters)
+        self._dropped = (self._dropped | set(dropped)) - set(filters)
+        if self._connection is None:
+            if added or dropped:
+                self._subscribed = self._before = False
+            return
+        self._connection.subscribe(added)
+        self._connection.unsubscribe(dropped)
 
     def stop(self, goodbye: Last | None = None) -> None:
         """Publishes `goodbye` where there is a connection, disconnects, and ends with Stopped."""
@@ -199,14 +214,17 @@ class MqttLink:
         # paho 2.1 does not obey a broker that wants a shorter keepalive: the connection after this one asks for it.
         self._session = replace(self._session, keepalive_s=min(self._session.keepalive_s, granted.keepalive_s))
         self._subscribed = granted.resumed and self._before
-        if not self._subscribed and self._session.filters:
+        if not self._subscribed:
             connection.subscribe(self._session.filters)
+            connection.unsubscribe(tuple(sorted(self._dropped)))
         log.info("broker back" if self._outage.ends() else "broker connected", extra={**self._who, "resumed": granted.resumed})
         self._emit(Connected(granted.resumed, granted.limits))
 
     def _lose(self, connection: Connection, reason: str) -> None:
         self._connection = None
-        self._subscribed = self._subscribed or connection.subscribed
+        self._subscribed = not connection.subscribing  # we were when it began, or have asked for it
+        if self._subscribed:
+            self._dropped.clear()
         if not self._stopping and self._outage.begins():
             log.warning("broker lost", extra={**self._who, "reason": reason})
         self._emit(Disconnected(reason, tuple(key for key in connection.unsettled if key is not _GOODBYE)))

@@ -103,7 +103,7 @@ def _adversary(rng: Random, machines: tuple[str, ...], horizon: int) -> Adversar
         drop=rng.choice([0, 0, 0.1, 0.3]),
         duplicate=rng.choice([0, 0, 0.2]),
         linger=rng.choice([0, 0, 0.05]),
-        corrupt=rng.choice([0, 0, 0, 0.02]),
+        corrupt=rng.choice([0, 0, 0, 0.02, 0.1]),
         truncate=rng.choice([0, 0, 0, 0.02]),
         reorder=rng.choice([0, 0, 0.2]),
         cut=rng.choice([0, 0, 0.01]),

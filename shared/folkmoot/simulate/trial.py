@@ -9,6 +9,7 @@ from folkmoot.simulate.story import Line, Story
 from folkmoot.simulate.witness import Broken, Witness
 from folkmoot.simulate.world import Stuck, World
 
+STORY = 60  # lines before a law broke, about the machines that it concerns
 SETTLING = 1_800_000  # ms after the run in which the last receipts come: three times the longest pause between two offers
 
 
@@ -23,6 +24,12 @@ class Verdict:
     lines: tuple[Line, ...] = ()  # of the story, where it was wanted
     learnt: int = 0  # rounds that made a model
     queue: int = 0  # the longest queue
+
+    def __str__(self) -> str:
+        """Gives what is to be said of a broken law: what came before it, and how to see all of it again."""
+        lines = [line for line in self.lines if line.concerns(self.about)][-STORY:]
+        again = f"again: folkmoot simulate --faults {self.plan.seed}"
+        return "\n    ".join([f"seed {self.plan.seed}: {self.broken}", *map(str, lines), again])
 
 
 def run(seed: int, *, tell: bool = False) -> Verdict:
@@ -43,6 +50,11 @@ def run(seed: int, *, tell: bool = False) -> Verdict:
     except Exception as error:  # a program under test may do anything
         broken = f"a program fails: {type(error).__name__}: {error}"
     return Verdict(plan, broken, about, world.now, tuple(story.lines), len(world.cloud.models), witness.queue)
+
+
+def sweep(first: int, last: int) -> list[Verdict]:
+    """Runs the seeds of a range; gives the verdicts of those that break a law, with their stories."""
+    return [run(seed, tell=True) for seed in range(first, last + 1) if run(seed).broken]
 
 
 def play(world: World, witness: Witness) -> None:

@@ -9,6 +9,7 @@ At most seven slashes (AWS IoT Core allows no more), and no character that any b
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +33,7 @@ from folkmoot.wire.messages import (
 
 MAJOR = "v1"
 NONE = "-"  # the shard of what belongs to no run
+SHARDS = tuple(f"{number:02x}" for number in range(256))
 
 _KINDS: dict[type[Body], tuple[str, str]] = {
     Status: ("status", ""),
@@ -91,11 +93,13 @@ class Tree:
         """Gives where the upper end itself says that it is up."""
         return f"{self._root('_gw', '_up')}/status" if self.upper else f"{self.namespace}/{MAJOR}/c/_cloud/-/status"
 
-    def upper_filters(self) -> tuple[str, ...]:
-        """Gives what the upper end subscribes to: non-overlapping."""
+    def upper_filters(self, shards: Collection[str] = SHARDS) -> tuple[str, ...]:
+        """Gives what the upper end subscribes to: non-overlapping. `shards`: those of a cloud's tree that it hears."""
         one = "+" if self.upper else "+/+"
         base = f"{self.namespace}/{MAJOR}/" + (f"h/{self.upper}" if self.upper else "c")
-        return (f"{base}/{one}/up/+", f"{base}/{one}/status")
+        if self.upper or len(shards) == len(SHARDS):
+            return (f"{base}/{one}/up/+", f"{base}/{one}/status")
+        return (f"{base}/{one}/status", *(f"{base}/+/{shard}/up/+" for shard in (NONE, *sorted(shards))))
 
     def lower_filters(self, member: str) -> tuple[str, ...]:
         """Gives what a member subscribes to: non-overlapping."""

@@ -278,6 +278,28 @@ def test_a_broker_that_restarts_knows_its_sessions_or_does_not(hub: Hub, remembe
     assert party.heard == [b"x"]  # it has subscribed again
 
 
+@pytest.mark.parametrize("moment", ["connected", "dialling", "cut"])
+def test_a_link_may_change_what_it_subscribes_to(hub: Hub, moment: str) -> None:
+    receiver, sender = Party(hub, "receiver", "old/+", "both/+"), Party(hub, "sender")
+    sender.say(1, "new/kept", b"retained", retain=True)
+    sender.say(2, "both/kept", b"known", retain=True)
+    if moment == "dialling":
+        hub.run(0)
+    else:
+        hub.run(LONG)
+    if moment == "cut":
+        hub.cut("receiver")
+    receiver.link.subscribe(("both/+", "new/+"))
+    hub.run(2 * LONG)
+    assert receiver.heard.count(b"retained") == 1  # of what is new, the broker's memory is given, too
+    assert receiver.heard.count(b"known") == 1 + (moment == "cut")
+    for key, topic in enumerate(("old/x", "both/x", "new/x"), 3):
+        sender.say(key, topic, topic.encode())
+    hub.run(3 * LONG)
+    assert receiver.heard[-2:] == [b"both/x", b"new/x"]
+    assert b"old/x" not in receiver.heard
+
+
 def test_a_message_that_is_too_large_fails_and_one_that_fits_does_not(hub: Hub) -> None:
     party = Party(hub, "", session=Session(client="p", max_packet=100))
     hub.run(10)

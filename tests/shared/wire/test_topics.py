@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from folkmoot.errors import PeerFault
-from folkmoot.wire.messages import TYPES, Answer, Body
-from folkmoot.wire.topics import Tree
+from folkmoot.wire.messages import TYPES, Answer, Body, Status
+from folkmoot.wire.topics import SHARDS, Tree
 from tests.kit.bodies import BODIES, NAMES
 
 HOME, CLOUD = Tree("fl", "gw-1"), Tree("fl")
@@ -36,6 +36,20 @@ def test_every_message_is_heard_by_the_other_end_once(tree: Tree, member: str, b
     above = sum(fits(pattern, topic) for pattern in tree.upper_filters())
     below = sum(fits(pattern, topic) for pattern in tree.lower_filters(member))
     assert {above, below} == {0, 1}
+
+
+@given(NAMES, NAMES, st.sampled_from(sorted(TYPES.values(), key=str)), st.integers(0, 256))
+def test_replicas_that_share_the_shards_hear_each_message_once_and_all_hear_who_is_there(
+    member: str, run: str, body: type[Body], part: int
+) -> None:
+    shares = (SHARDS[:part], SHARDS[part:])
+    for shard in (CLOUD.shard(run), "-"):
+        topic = CLOUD.topic(member, body, shard)
+        above = any(fits(pattern, topic) for pattern in CLOUD.upper_filters())
+        heard = [sum(fits(pattern, topic) for pattern in CLOUD.upper_filters(mine)) for mine in shares]
+        mine = [shard in share for share in shares]
+        everybody = body is Status or shard == "-"
+        assert heard == [int(above and (everybody or one)) for one in mine]
 
 
 @TREES

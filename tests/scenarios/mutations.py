@@ -1,0 +1,191 @@
+"""Bugs that somebody might make in the protocol, each as a change of the real program. A seed must tell every one of them.
+
+Each is a function without arguments that changes classes of the product in this process, for good.
+"""
+
+from typing import Any
+
+from folkmoot import clock, parts
+from folkmoot.hop import lower, member, round, upper
+from folkmoot.hop.batch import Batch
+from folkmoot.hop.ports import Judgement
+from folkmoot.hop.roster import Roster
+from folkmoot.serve import driver, sums
+from folkmoot.serve.port import Births
+from folkmoot.simulate import disk
+from folkmoot.wire import codec
+
+
+def count_twice() -> None:
+    """Nobody looks whether an answer is in the sums already."""
+
+    def merge(self: round.Round, seat: round.Seat, event: round.Answered, now: int) -> list[round.Effect]:
+        seat.state, seat.leaves, seat.payload, seat.due = "taken", event.leaves, event.payload, None
+        self._leaves.update(dict.fromkeys(event.leaves, event.member))
+        return [round.Merge(event.member, event.payload), round.SendReceipt(event.member, "ok", event.payload)]
+
+    for state in ("asked", "started", "away", "gone", "taken"):
+        round._SEAT[state, round.Answered] = merge
+    round.Seat.open = property(lambda self: self.state in ("asked", "started", "away", "gone", "taken"))  # type: ignore[assignment]
+    sums.Sums.judge = _judge_without_sums  # type: ignore[method-assign]
+    parts.Fold.check = lambda self, content: None  # type: ignore[method-assign,assignment]
+
+
+def _judge_without_sums(self: sums.Sums, member: str, answer: Any, data: bytes, below: Any) -> Judgement:
+    verdict = self._admission.judge(member, answer, data, below)
+    content = self._weigh(verdict.partial) if hasattr(verdict, "partial") else None
+    return Judgement(leaves=content.merged, content=content) if content else Judgement(rejection="shape")
+
+
+def acknowledge_first() -> None:
+    """What a step wants done is done before it is stored."""
+
+    async def turn(self: driver.Driver, node: Any, ports: Any) -> Any:
+        inputs, self._inbox = self._inbox, []
+        batches = node.step(inputs, self._timeline.now())
+        for hop, batch in batches.items():
+            ports[hop].perform(batch)
+        await self._journal.commit(batches, self._timeline.mark())
+        node.perform()
+        return batches
+
+    driver.Driver.turn = turn  # type: ignore[method-assign]
+
+
+def never_sync() -> None:
+    """An answer is told ok although a power cut may still take it back."""
+    original = disk.Ledger.commit
+
+    def commit(self: disk.Ledger, batches: Any, facts: Any, firm: bool = False) -> None:
+        for batch in batches:
+            batch.firm = False
+        original(self, batches, facts, firm)
+
+    disk.Ledger.commit = commit  # type: ignore[method-assign]
+
+
+def lose_answers_in_a_restart() -> None:
+    """That an answer was taken is not journalled."""
+    original = upper.Upper._complete
+
+    def complete(self: upper.Upper, batch: Batch, *rest: Any) -> None:
+        original(self, batch, *rest)
+        batch.journal = [(key, event) for key, event in batch.journal if not isinstance(event, round.Answered)]
+
+    upper.Upper._complete = complete  # type: ignore[method-assign]
+
+
+def keep_no_payload() -> None:
+    """The journal says that an answer was taken, but its content is not kept."""
+    original = upper.Upper._complete
+
+    def complete(self: upper.Upper, batch: Batch, *rest: Any) -> None:
+        before = list(batch.keeps)
+        original(self, batch, *rest)
+        batch.keeps = before
+
+    upper.Upper._complete = complete  # type: ignore[method-assign]
+
+
+def forget_the_outbox() -> None:
+    """After a restart nobody offers the answers again that are stored."""
+    original = lower.Lower.restore
+
+    def restore(self: lower.Lower, history: Any) -> None:
+        if not any(isinstance(event, member.Worked) for _, event in history):
+            original(self, history)
+
+    lower.Lower.restore = restore  # type: ignore[method-assign]
+
+
+def forget_at_the_first_piece() -> None:
+    """An answer whose pieces are wanted is taken for done."""
+
+    def receipt(self: member.Member, event: member.Receipted, now: int) -> list[member.Effect]:
+        return self._end(event.status)
+
+    member._MOVES["offering", member.Receipted] = receipt
+
+
+def believe_the_manifest() -> None:
+    """Nobody compares a payload with the digest that names it."""
+    original = upper.Upper._complete
+
+    def complete(self: upper.Upper, batch: Batch, open: Any, member: str, answer: Any, data: bytes) -> None:
+        true = codec.digest
+        upper.codec.digest = lambda content: answer.payload  # type: ignore[attr-defined]
+        try:
+            original(self, batch, open, member, answer, data)
+        finally:
+            upper.codec.digest = true  # type: ignore[attr-defined]
+
+    upper.Upper._complete = complete  # type: ignore[method-assign]
+
+
+def believe_the_wall_clock() -> None:
+    """The machine's own time is the wall clock's, which people set."""
+
+    def now(self: clock.Timeline) -> int:
+        if not hasattr(self, "_first"):
+            self._first = self._wall()  # type: ignore[attr-defined]
+        self._latest = max(self._latest, self._start + self._wall() - self._first)  # type: ignore[attr-defined]
+        return self._latest
+
+    clock.Timeline.now = now  # type: ignore[method-assign]
+
+
+def close_when_something_comes() -> None:
+    """No timer wakes a round at its deadline."""
+    round.Round.wake = property(lambda self: None)  # type: ignore[assignment]
+
+
+def truncate() -> None:
+    """Lifting cuts off instead of rounding to even."""
+    parts.np.rint = parts.np.trunc  # type: ignore[attr-defined]
+
+
+def need_no_minimum() -> None:
+    """A model is made of however few."""
+    original = round.Round._open
+
+    def open(self: round.Round, event: round.Opened, now: int) -> list[round.Effect]:
+        terms = round.Terms(
+            **{name: getattr(event.terms, name) for name in ("deadline", "goal", "grace", "welcome")}, minimum=0
+        )
+        return original(self, round.Opened(event.key, event.ask, terms, event.members), now)
+
+    round._ROUND["new", round.Opened] = open
+
+
+def never_ask_again() -> None:
+    """A member that was away is not asked again when it is back."""
+    for state in ("asked", "started", "away", "gone"):
+        round._SEAT[state, round.Back] = round.Round._keep
+        round._SEAT[state, round.AskedAgain] = round.Round._keep
+    round.Round.resume = lambda self, now: []  # type: ignore[method-assign]
+
+
+def one_birth() -> None:
+    """Connections are not counted: a will of an older one, come late, counts as much as the newest status."""
+    Births.next = lambda self: 1  # type: ignore[method-assign]
+    original = Roster.status
+
+    def status(self: Roster, member: str, status: Any, now: int) -> Any:
+        entry = self.entries.get(member)
+        if entry is not None and status.birth == entry.birth and status.state != "down":
+            return None
+        return original(self, member, status, now)
+
+    Roster.status = status  # type: ignore[method-assign]
+
+
+def keep_what_is_over() -> None:
+    """Machines that are done stay in the journal."""
+    Batch.forget = lambda self, machine: None  # type: ignore[method-assign]
+
+
+ALL = [
+    value
+    for name, value in list(globals().items())
+    if callable(value) and not name.startswith("_") and getattr(value, "__module__", "") == __name__
+]

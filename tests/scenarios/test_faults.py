@@ -1,0 +1,46 @@
+"""Whole federations whose networks, disks, brokers and machines fail as seeds have it: every law holds of each of them.
+
+The range is run over and over with every change; the seeds beyond it that were ever run stand in seeds.jsonl, which
+`folkmoot simulate --faults FIRST-LAST --record tests/scenarios/seeds.jsonl` goes on with.
+"""
+
+import logging
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from folkmoot.simulate import trial
+from folkmoot.simulate.record import Record, blocks
+from folkmoot.simulate.trial import Verdict
+
+SEEDS = 2_000
+RECORD = Path(__file__).parent / "seeds.jsonl"
+
+
+def sweep(first: int, last: int) -> list[Verdict]:
+    """Gives the seeds of a range that break a law."""
+    logging.disable(logging.CRITICAL)
+    return trial.sweep(first, last)
+
+
+@pytest.mark.timeout(900)
+def test_every_law_holds_whatever_goes_wrong() -> None:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        broken = [verdict for found in pool.map(sweep, *zip(*blocks(0, SEEDS - 1), strict=True)) for verdict in found]
+    assert not broken, "\n".join(map(str, broken))
+
+
+def test_a_seed_is_the_same_run_every_time() -> None:
+    first, second = (trial.run(11, tell=True) for _ in range(2))
+    assert first.lines == second.lines
+    assert first.lines
+
+
+def test_the_seeds_that_were_ever_run_are_on_record() -> None:
+    record = Record(RECORD)
+    assert record.seeds >= 100_000
+    newest = record.blocks[-1].source
+    assert not [block for block in record.blocks if block.source == newest and block.broken]

@@ -1,0 +1,28 @@
+"""The laws of simulated faults see what they are to see: a bug that is put into the protocol is found by some seed."""
+
+import logging
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from folkmoot.simulate import trial
+from tests.scenarios import mutations
+
+SEEDS = 600  # within which each of them must be found
+
+
+def hunt(name: str) -> str:
+    """Puts a bug into the programs of this process; gives what the first seed that finds it says, or ""."""
+    logging.disable(logging.CRITICAL)
+    next(mutation for mutation in mutations.ALL if mutation.__name__ == name)()
+    verdicts = (trial.run(seed) for seed in range(SEEDS))
+    return next((f"seed {one.plan.seed}: {one.broken}" for one in verdicts if one.broken), "")
+
+
+@pytest.mark.parametrize("name", [mutation.__name__ for mutation in mutations.ALL])
+def test_a_bug_in_the_protocol_is_found(name: str) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        found = alone.submit(hunt, name).result()
+    assert found, f"{name}: {SEEDS} seeds, and every law holds"
+    print(found)
