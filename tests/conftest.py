@@ -6,4 +6,4 @@ from hypothesis import settings
 settings.register_profile("folkmoot", deadline=None)
 settings.load_profile("folkmoot")
 
-pytest_plugins = ["tests.kit.broker", "tests.kit.command", "tests.kit.postgres"]
+pytest_plugins = ["tests.kit.broker", "tests.kit.command", "tests.kit.disk", "tests.kit.postgres"]

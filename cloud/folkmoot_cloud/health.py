@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from folkmoot_cloud import state
+from folkmoot_cloud.shortage import lacking
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["health"])
@@ -44,6 +45,8 @@ async def readyz(request: Request, response: Response) -> Readiness:
     except Exception as error:  # whatever a driver raises: it does not answer
         log.warning("database away", extra={"error": str(error).partition("\n")[0]})
         database = "the database does not answer"
+    if database == "ok":
+        database = lacking(kept["settings"].data) or "ok"
     engine = kept["engine"].why_not_ready() or "ok"
     ready = database == engine == "ok"
     response.status_code = 200 if ready else 503

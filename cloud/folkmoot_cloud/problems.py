@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from folkmoot.errors import StoreFault, UserFault
+from folkmoot_cloud import state
 from folkmoot_cloud.faults import Fault, Invalid, Unavailable
+from folkmoot_cloud.shortage import shortage
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ def install(app: FastAPI) -> None:
     # The database is away, or gave up on a transaction: not the client's fault, and worth another try.
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(StoreFault, _store)
+    app.add_exception_handler(DBAPIError, _system)
+    app.add_exception_handler(OSError, _system)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -115,12 +119,33 @@ def _database(request: Request, error: Exception) -> Response:
     if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
         raise error
     log.error("database failed", extra={"error": str(error).partition("\n")[0]})
-    return render(Unavailable("the database did not do it: try again in a moment; the service's log says why"))
+    return _short(request, error) or render(
+        Unavailable("the database did not do it: try again in a moment; the service's log says why")
+    )
 
 
 def _store(request: Request, error: Exception) -> Response:
     log.error("store failed", extra={"error": str(error)})
-    return render(Unavailable("what the service stores on did not do it: try again in a moment; its log says why"))
+    return _short(request, error) or render(
+        Unavailable("what the service stores on did not do it: try again in a moment; its log says why")
+    )
+
+
+def _system(request: Request, error: Exception) -> Response:
+    """What a driver or the system says: a bug of ours, unless a disk is full."""
+    found = _short(request, error)
+    if found is None:
+        raise error
+    log.error("store failed", extra={"error": str(error).partition("\n")[0]})
+    return found
+
+
+def _short(request: Request, error: Exception) -> Response | None:
+    """Gives the response where a disk has no room, or fails."""
+    found = shortage(error, state.of(request)["settings"].data)
+    if found is None:
+        return None
+    return render(Unavailable(f"{found.why}: nothing of this was stored; try again when the service's host has been seen to"))
 
 
 def _bug(request: Request, error: Exception) -> Response:

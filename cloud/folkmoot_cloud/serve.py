@@ -14,10 +14,12 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot.errors import StoreFault, UserFault
+from folkmoot.serve.lives import Room
 from folkmoot_cloud.app import create_app, open_blobs, open_database
 from folkmoot_cloud.database import url_of
 from folkmoot_cloud.engine import MakeEngine
 from folkmoot_cloud.settings import Listen, Settings
+from folkmoot_cloud.shortage import shortage
 
 log = logging.getLogger(__name__)
 
@@ -65,25 +67,38 @@ def listen(where: Listen) -> socket.socket:
         raise UserFault(f"listen: {where.host}:{where.port} cannot be used: {error.strerror or error}") from None
 
 
-async def prepare(settings: Settings) -> None:
+async def prepare(settings: Settings, until: asyncio.Event) -> None:
     """Makes sure that everything local can be used, and brings the database to the newest form.
 
-    Raises UserFault, one sentence each: before the server starts, because a server would print a traceback.
+    Where the disk is full, it waits until there is room, or `until` is set: SQLite cannot even read there. Raises UserFault,
+    one sentence each: before the server starts, because a server would print a traceback.
     """
-    try:
-        database = await open_database(settings, open_blobs(settings))
-    except (SQLAlchemyError, StoreFault, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise UserFault(f"database.url: the database cannot be used: {reason}") from None
-    await database.close()
+    room = Room(settings.data)
+    while not until.is_set():
+        try:
+            database = await open_database(settings, open_blobs(settings))
+        except (SQLAlchemyError, StoreFault, OSError) as error:
+            fault = shortage(error, settings.data)
+            if fault is None:
+                reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+                raise UserFault(f"database.url: the database cannot be used: {reason}") from None
+            await room.wait(fault, until)
+        else:
+            await database.close()
+            return
 
 
 async def _serve(settings: Settings, make_engine: MakeEngine, listening: socket.socket) -> None:
-    await prepare(settings)
-    server = Server(create_app(settings, make_engine))
     loop = asyncio.get_running_loop()
+    until = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.handle_exit, number, None)
+        loop.add_signal_handler(number, until.set)
+    await prepare(settings, until)
+    if until.is_set():
+        return
+    server = Server(create_app(settings, make_engine))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.end)
     host, port = listening.getsockname()[:2]
     log.info("serving", extra={"address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
     await server.serve(sockets=[listening])
@@ -99,6 +114,15 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Does nothing."""
         yield
+
+    def end(self) -> None:
+        """Begins the end; called again, open requests are not waited for.
+
+        sse-starlette replaces uvicorn's own `handle_exit`, and then cuts streams off within half a second, wherever they
+        are: it was a race whether a stream of events had ended by itself before.
+        """
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends the streams of events first: they would never end by themselves, and everything else waits for them."""

@@ -12,6 +12,7 @@ from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import Lower
 from folkmoot.link.face import Arrived, Connected, Disconnected
 from folkmoot.serve.driver import Input
+from folkmoot.wire.messages import Hello
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,12 @@ class Agent:
             item = self._queue.pop(0)
             self._busy = item.id
             self._trainer.start(item)
+
+    def rest(self) -> Mapping[str, Hello]:
+        """Stops training; gives what this device says of itself."""
+        if self._busy:
+            self._trainer.stop(self._busy)
+        return {"up": self._above.hello}
 
     def _sort(self, batch: Batch) -> None:
         """Queues what is to be done; takes out what is not to be done any more."""

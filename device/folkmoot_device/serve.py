@@ -7,6 +7,7 @@ from pathlib import Path
 
 from folkmoot import __version__
 from folkmoot.hop.lower import Lower
+from folkmoot.serve.lives import keep
 from folkmoot.serve.station import DEVICE, INLINE, Station
 from folkmoot.serve.training import Limits, Trainer
 from folkmoot.store.examples import Examples
@@ -20,7 +21,7 @@ RUNTIMES = {"tflite_runtime": "tflite-runtime", "ai_edge_litert": "ai-edge-liter
 
 
 async def serve(settings: Settings, until: asyncio.Event) -> None:
-    """Runs a device until `until` is set. Raises StoreFault where its folder or its examples do not do."""
+    """Runs a device until `until` is set. Raises StoreFault where its folder or its examples do not do for good."""
     limits = Limits(settings.training.nice, settings.training.memory_mb << 20, settings.training.threads)
     trainer = Trainer(idle=settings.training.idle_seconds, limits=limits)
     try:
@@ -30,8 +31,20 @@ async def serve(settings: Settings, until: asyncio.Event) -> None:
 
 
 async def run(settings: Settings, trainer: Runs, until: asyncio.Event) -> None:
-    """Runs a device whose jobs are done by `trainer`."""
-    station = Station(settings.folder)
+    """Runs a device whose jobs are done by `trainer`, over however many lives (folkmoot.serve.lives)."""
+
+    async def live(station: Station) -> None:
+        program, workshop = build(settings, trainer, station)
+        try:
+            await station.run(program, until)
+        finally:
+            await workshop.close()
+
+    await keep(settings.folder, until, live)
+
+
+def build(settings: Settings, trainer: Runs, station: Station) -> tuple[agent.Agent, Workshop]:
+    """Gives a device as its folder has it, and where it trains. Raises StoreFault."""
     tree = Tree(settings.namespace, settings.gateway)
     above = Lower(tree, settings.id, station.cache, station.spool, station.ledger, INLINE)
     above.hello = hello(settings.store, settings.examples.contract)
@@ -45,10 +58,7 @@ async def run(settings: Settings, trainer: Runs, until: asyncio.Event) -> None:
 
     program = agent.Agent(above, agent.Trainer(workshop.start, workshop.stop), lambda: births.current, unready)
     program.restore(list(station.ledger.histories()))
-    try:
-        await station.run(program, until)
-    finally:
-        await workshop.close()
+    return program, workshop
 
 
 def hello(store: Path, contract: str) -> Hello:

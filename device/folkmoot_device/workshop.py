@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from folkmoot.hop import member
 from folkmoot.serve.conversation import Done, Failed, Job
+from folkmoot.store import disk
 from folkmoot.store.cache import Cache
 from folkmoot.wire import codec
 from folkmoot_device import agent
@@ -29,7 +30,10 @@ class Workshop:
     def __init__(
         self, device: str, trainer: Runs, cache: Cache, examples: Path, out: Path, post: Callable[[str, Any], None]
     ) -> None:
-        """`examples`: the store's file; `out`: a folder for answers on their way; `post` tells the agent what came of a job."""
+        """`examples`: the store's file; `out`: a folder for answers on their way; `post` tells the agent what came of a job.
+
+        Raises StoreFault.
+        """
         self._device = device
         self._trainer = trainer
         self._cache = cache
@@ -37,9 +41,12 @@ class Workshop:
         self._out = out
         self._post = post
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
-        out.mkdir(parents=True, exist_ok=True)
-        for left in out.iterdir():
-            left.unlink()  # of a life that ended before it was handed over
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            for left in out.iterdir():
+                left.unlink()  # of a life that ended before it was handed over
+        except OSError as error:
+            raise disk.fault(out, error) from None
 
     def start(self, item: member.Member) -> None:
         """Begins the work of an Ask; Trained or Failed is posted when it is over."""
@@ -88,6 +95,10 @@ class Workshop:
                 log.warning("work failed", extra={"device": self._device, "reason": outcome.reason, "detail": outcome.detail})
             return agent.Failed(ask, outcome.reason, outcome.detail)
         path = Path(outcome.path)
-        payload = path.read_bytes()
-        path.unlink()
+        try:
+            payload = path.read_bytes()
+            path.unlink()
+        except OSError as error:
+            log.warning("work is lost", extra={"device": self._device, "reason": str(error)})
+            return agent.Failed(ask, "store", f"{path.name}: {error.strerror}")
         return agent.Trained(ask, payload)

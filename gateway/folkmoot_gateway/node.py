@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from folkmoot.errors import PeerFault, StoreFault, UserFault
+from folkmoot.errors import DiskFault, PeerFault, StoreFault, UserFault
 from folkmoot.hop import member, round
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import PREFIX as MEMBER
@@ -100,6 +100,10 @@ class Gateway:
     def perform(self) -> None:
         """A gateway's work is all in its machines."""
 
+    def rest(self) -> Mapping[str, Hello]:
+        """Gives what this gateway says of itself to the cloud."""
+        return {"up": self._above.hello}
+
     # What has changed.
 
     def _hear(self, down: Batch, event: Arrived) -> None:
@@ -118,7 +122,9 @@ class Gateway:
             if hello.devices is not None:
                 found += hello.devices if entry.state == "up" else ()
             else:
-                found.append(Device(name, entry.state, hello.examples, hello.software, hello.runtime, hello.memory, hello.data))
+                why_not = "" if hello.ready else hello.why_not or "it is not ready"
+                about = (hello.examples, hello.software, hello.runtime, hello.memory, hello.data, why_not)
+                found.append(Device(name, entry.state, *about))
         return tuple(found)
 
     def _introduce(self, up: Batch) -> None:
@@ -166,6 +172,8 @@ class Gateway:
                 self._below.forget(down, other.key)
         try:
             sums, blobs, contract = self._numbers(item.ask)
+        except DiskFault:
+            raise
         except (PeerFault, StoreFault, UserFault) as fault:
             self._above.tell(up, item, member.Failed("bad_program", str(fault)))
             return
@@ -240,6 +248,8 @@ class Gateway:
         try:
             sums, blobs, _ = self._numbers(history[0][1].ask)
             self._below.restore(key, history, sums, blobs, lambda sha256: payload(ROUND + key, sha256))
+        except DiskFault:
+            raise  # what cannot be read now is not gone
         except (PeerFault, StoreFault, UserFault) as fault:
             log.warning("a round under way is begun anew", extra={"round": key, "reason": str(fault)})
             return False

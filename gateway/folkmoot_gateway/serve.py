@@ -6,6 +6,7 @@ from folkmoot import __version__
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import Lower
 from folkmoot.hop.upper import Upper
+from folkmoot.serve.lives import keep
 from folkmoot.serve.station import HOME, INLINE, UPLINK, Station
 from folkmoot.wire.messages import Hello
 from folkmoot.wire.topics import Tree
@@ -18,8 +19,19 @@ GRACE = 1_500  # ms from away to gone for each second of keepalive: by then the 
 
 
 async def serve(settings: Settings, until: asyncio.Event) -> None:
-    """Runs a gateway until `until` is set. Raises StoreFault where its folder does not do."""
-    station = Station(settings.folder)
+    """Runs a gateway until `until` is set, over however many lives (folkmoot.serve.lives).
+
+    Raises StoreFault where its folder does not do for good.
+    """
+
+    async def live(station: Station) -> None:
+        await station.run(build(settings, station), until)
+
+    await keep(settings.folder, until, live)
+
+
+def build(settings: Settings, station: Station) -> Gateway:
+    """Gives a gateway as its folder has it. Raises StoreFault."""
     station.cache.synced = True
     cloud, home = Tree(settings.namespace, settings.above), Tree(settings.namespace, settings.id)
     above = Lower(cloud, settings.id, station.cache, station.spool, station.ledger, INLINE_UP)
@@ -34,4 +46,4 @@ async def serve(settings: Settings, until: asyncio.Event) -> None:
     node = Gateway(above, below, station.cache, settings.home.keepalive_seconds * GRACE, lambda hop: births[hop].current)
     lost = node.restore(list(station.ledger.histories()), station.ledger.payload)
     station.ledger.commit([Batch(0, forgets=lost)], {})
-    await station.run(node, until)
+    return node

@@ -31,3 +31,16 @@ class MisuseFault(FolkmootError):
 
 class StoreFault(FolkmootError):
     """A durable store cannot do what it promises: full, gone, damaged or from a newer program."""
+
+
+class DiskFault(StoreFault):
+    """The disk below a store has no room, or fails: nothing of what was to be stored is, what is stored is sound.
+
+    It may pass by itself, or by somebody's making room: whoever meets it goes on from the store when it has
+    (folkmoot.serve.lives). `why` says in a few words what a peer and an operator are told.
+    """
+
+    def __init__(self, detail: str, *, full: bool) -> None:
+        super().__init__(detail)
+        self.full = full
+        self.why = "no room on the disk" if full else "the disk fails"

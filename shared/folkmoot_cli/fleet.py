@@ -74,7 +74,7 @@ async def devices(
             (
                 one["id"],
                 one["gateway"],
-                one["state"],
+                f"{one['state']}: {one['why_not']}" if one.get("why_not") else one["state"],
                 one["examples"],
                 one["data"],
                 one["runtime"],

@@ -20,7 +20,7 @@ OTHERS = [device for device in EVERYBODY if device != "a"]
 async def waiting_for_e(federation: Federation, **fields: Any) -> str:
     """Gives a run whose first round has everybody's answer but that of e, which is held back."""
     await federation.up()
-    federation.devices["e"].holding = True
+    federation.devices["e"].done.clear()
     run = await federation.launch(rounds=2, **fields)
     while (await gateways(federation, run)).get("g1") != "answered":
         await federation.event()
@@ -87,7 +87,7 @@ async def test_what_a_device_gave_is_taken_back_before_the_round_closes(
             assert (await federation.api.delete("/v1/devices/a/contributions")).json()["rounds"][0]["done_at"] is not None
             while (await gateways(federation, run))["g1"] != "answered":
                 await federation.event()
-            federation.devices["e"].release()
+            federation.devices["e"].done.set()
             await laws(federation, run)
             assert (await federation.api.delete("/v1/devices/a/contributions")).status_code == 409
             # Whose home answered twice has trained no more often than others.
@@ -101,7 +101,7 @@ async def test_a_round_does_not_close_over_a_request_that_nobody_told_the_runner
             run = await waiting_for_e(federation)
             async with federation._database.write() as session:
                 await contributions.retract(session, MAIN, run, 1, "a", now())
-            federation.devices["e"].release()
+            federation.devices["e"].done.set()
             await laws(federation, run)
 
 

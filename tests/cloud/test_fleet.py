@@ -82,3 +82,12 @@ async def test_there_is_one_tenant(cloud: Cloud) -> None:
     assert main["id"] == "main"
     assert await cloud.json("/v1/tenants/main") == main
     assert (await cloud.client.get("/v1/tenants/other")).status_code == 404
+
+
+async def test_a_device_that_takes_no_part_says_why(cloud: Cloud) -> None:
+    for birth, why_not in ((1, "no room on the disk"), (2, "")):
+        hello = Hello(devices=(Device("d1", "up", 40, why_not=why_not),))
+        async with cloud.database.write() as session:
+            await service.told(session, MAIN, "g1", Entry(state="up", birth=birth, hello=hello), now())
+        found = await cloud.json("/v1/devices/d1")
+        assert (found["state"], found["why_not"]) == ("up", why_not)

@@ -1,5 +1,6 @@
 """The service as a process: it starts, says what is wrong, and ends in order."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -145,7 +146,7 @@ async def test_what_cannot_be_used_is_named(settings: Settings, sentence: str, t
         data=tmp_path, database=settings.database, tokens=settings.tokens
     )  # fmt: skip
     with pytest.raises(UserFault) as caught:
-        await prepare(here)
+        await prepare(here, asyncio.Event())
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert threading.active_count() < 20  # no connection's thread is left behind

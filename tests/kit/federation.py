@@ -5,29 +5,24 @@ Only the training is made up (tests.kit.toy), so that a test says in seconds wha
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
-from folkmoot.hop import member
-from folkmoot.hop.lower import Lower
 from folkmoot.link.broker import Broker
 from folkmoot.link.settings import Broker as Where
-from folkmoot.serve.station import DEVICE, INLINE, Station
 from folkmoot.wire import bundle
-from folkmoot.wire.messages import Hello
-from folkmoot.wire.topics import Tree
 from folkmoot_cloud.app import create_app
 from folkmoot_cloud.database import Database
 from folkmoot_cloud.runner.engine import Runner
 from folkmoot_cloud.settings import Settings as CloudSettings
 from folkmoot_cloud.settings import Storage, Tokens
-from folkmoot_device.agent import Agent, Trained, Trainer
 from folkmoot_gateway.serve import serve as serve_gateway
 from folkmoot_gateway.settings import Settings as GatewaySettings
 from tests.kit import toy
+from tests.kit.toy_device import ToyDevice
 
 LOOK = 0.1  # seconds: an event may come between a look and the wait for the next one
 
@@ -46,6 +41,11 @@ class Service:
         """Begins."""
         self._until = asyncio.Event()
         self._task = asyncio.create_task(self._serve(self._until))
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return self._task is not None and not self._task.done()
 
     async def stop(self) -> None:
         """Ends in order."""
@@ -73,32 +73,14 @@ class DeviceService(Service):
         super().__init__()
         self.name, self._folder, self._gateway, self._home, self._parameters = name, folder, gateway, home, parameters
         self.trained: list[int] = []
-        self.holding = False  # answers wait for `release`
-        self._held: list[Callable[[], None]] = []
-
-    def release(self) -> None:
-        """Lets answers go that were held, and holds no more."""
-        self.holding = False
-        while self._held:
-            self._held.pop()()
+        self.done = asyncio.Event()  # clear it, and training takes until it is set
+        self.done.set()
 
     async def _serve(self, until: asyncio.Event) -> None:
-        station = Station(self._folder)
-        tree = Tree("fl", self._gateway)
-        above = Lower(tree, self.name, station.cache, station.spool, station.ledger, INLINE)
-        above.hello = Hello(data=toy.CONTRACT, examples=toy.examples(self.name))
-        births = station.join("up", self._home, tree, self.name, upper=False, traffic=DEVICE)
-
-        def start(item: member.Member) -> None:
-            self.trained.append(item.ask.round)
-            trained = Trained(item.id, toy.payload(self.name, item.ask, self._parameters))
-            self._held.append(lambda: station.driver.post("work", trained))
-            if not self.holding:
-                self.release()
-
-        agent = Agent(above, Trainer(start, lambda ask: None), lambda: births.current, lambda: "")
-        agent.restore(list(station.ledger.histories()))
-        await station.run(agent, until)
+        device = ToyDevice(
+            name=self.name, folder=self._folder, gateway=self._gateway, home=self._home, parameters=self._parameters
+        )
+        await device.serve(until, self.trained.append, self.done)
 
 
 class Federation:

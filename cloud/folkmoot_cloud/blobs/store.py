@@ -1,12 +1,13 @@
 """Large blobs: bytes by their sha256, behind three methods, so that a folder can become S3."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from anyio import to_thread
 
-from folkmoot.errors import StoreFault
+from folkmoot.store import disk
 
 
 class BlobStore(Protocol):
@@ -34,7 +35,7 @@ class Folder:
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreFault(f"{root}: {error.strerror}") from None
+            raise disk.fault(root, error) from None
 
     async def put(self, tenant: str, digest: str, content: bytes) -> None:
         """See BlobStore."""
@@ -67,8 +68,9 @@ class Folder:
             for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
                 _sync(folder)
         except OSError as error:
-            fresh.unlink(missing_ok=True)
-            raise StoreFault(f"{path}: {error.strerror}") from None
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise disk.fault(path, error) from None
 
     @staticmethod
     def _get(path: Path, first: int, count: int | None) -> bytes:
@@ -77,7 +79,7 @@ class Folder:
                 file.seek(first)
                 return file.read(-1 if count is None else count)
         except OSError as error:
-            raise StoreFault(f"{path}: {error.strerror}") from None
+            raise disk.fault(path, error) from None
 
 
 def _sync(folder: Path) -> None:

@@ -69,6 +69,7 @@ def _row(tenant: str, gateway: str, one: Listed, at: datetime) -> dict[str, obje
         "runtime": one.runtime,
         "memory": one.memory,
         "data": one.data,
+        "why_not": one.why_not,
         "first_seen": at,
         "last_seen": at,
     }

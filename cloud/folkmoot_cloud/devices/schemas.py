@@ -19,5 +19,6 @@ class DeviceView(View):
     runtime: str = Field(examples=["tflite-runtime 2.14.0"])
     memory: int = Field(description="Bytes of RAM.")
     data: str = Field(description="Name of the data contract that its examples meet.")
+    why_not: str = Field(examples=["no room on the disk"], description="Why it takes no part now, though it is up; or empty.")
     first_seen: datetime
     last_seen: datetime

@@ -199,7 +199,7 @@ def eligible(ready: Mapping[str, Hello], contract: str) -> list[Eligible]:
         Eligible(device.name, gateway, device.examples)
         for gateway, hello in ready.items()
         for device in hello.devices or ()
-        if device.state == "up" and device.data == contract and device.examples > 0
+        if device.state == "up" and not device.why_not and device.data == contract and device.examples > 0
     ]
 
 

@@ -24,6 +24,7 @@ from folkmoot.link.face import Connected, Disconnected, Event, Session
 from folkmoot.link.mqtt import MqttLink
 from folkmoot.log import Outage
 from folkmoot.serve.driver import Driver
+from folkmoot.serve.lives import Room
 from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Port
 from folkmoot.serve.station import CLOUD, INLINE
@@ -42,6 +43,7 @@ from folkmoot_cloud.runner.node import Cloud, Enter, Give, Take, Want
 from folkmoot_cloud.runs import progress
 from folkmoot_cloud.runs import repository as runs
 from folkmoot_cloud.runs.repository import Wanted
+from folkmoot_cloud.shortage import shortage
 from folkmoot_cloud.tenants.service import MAIN
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ log = logging.getLogger(__name__)
 AGAIN = 1.0  # seconds until the next life, when a store has failed
 GRACE = 45_000  # ms from away to gone: 1.5 keepalives of 30 s
 
+ANY = 1 << 62  # bytes: how much of a data folder's disk is the cloud's is for its operators to say
 # Partials of a hundred thousand parameters travel inside one message; the cloud's broker is configured by us.
 INLINE_DOWN = 2 * INLINE
 
@@ -67,6 +70,7 @@ class Runner:
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._outage = Outage()
+        self._room = Room(context.settings.data)
         self._broken = ""
 
     async def start(self) -> None:
@@ -102,15 +106,25 @@ class Runner:
                 self._broken = ""
                 await self._life.run(self._stopping)
             except (FolkmootError, SQLAlchemyError, OSError) as error:
-                reason = str(error).partition("\n")[0]
-                self._broken = f"the runner starts again: {reason}"
-                if self._outage.begins():
-                    log.warning("runner starts again", extra={"reason": reason})
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(AGAIN):
-                        await self._stopping.wait()
+                self._life = None
+                await self._pause(error)
             finally:
                 self._life = None
+
+    async def _pause(self, error: Exception) -> None:
+        """Waits until it is worth another try: a moment, or until a disk that is full has room."""
+        fault = shortage(error, self._context.settings.data)
+        if fault is not None:
+            self._broken = f"{fault.why}: rounds go on when that is over"
+            await self._room.wait(fault, self._stopping)
+            return
+        reason = str(error).partition("\n")[0]
+        self._broken = f"the runner starts again: {reason}"
+        if self._outage.begins():
+            log.warning("runner starts again", extra={"reason": reason})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(AGAIN):
+                await self._stopping.wait()
 
 
 class Life:
@@ -130,7 +144,8 @@ class Life:
         self._tree = tree = Tree(settings.namespace)
         self._timeline = timeline = Timeline(wall=lambda: wall_ms() + ahead_ms)
         # Pieces of what is on its way to one replica are of no use to another: each has a folder of its own for them.
-        below = Upper(tree, "cloud", Spool(settings.data / "spool" / me.name), INLINE_DOWN)
+        self._spool = Spool(settings.data / "spool" / me.name, ANY)
+        below = Upper(tree, "cloud", self._spool, INLINE_DOWN)
         below.software = f"folkmoot {__version__}"
         self._node = Cloud(below, GRACE, ())
         self._journal = DatabaseJournal(context, MAIN, self._node, tree.shard, self._leased)
@@ -180,6 +195,7 @@ class Life:
         self._looks.put_nowait(None)
         await self._port.leave()
         outcomes = await asyncio.gather(*work, return_exceptions=True)
+        self._spool.close()
         if until.is_set():
             await self._release()
         for outcome in outcomes:

@@ -43,6 +43,7 @@ class Device(Owned, Base):
     runtime: Mapped[str]
     memory: Mapped[int]
     data: Mapped[str]  # name of the data contract that its examples meet
+    why_not: Mapped[str]  # why it takes no part now; "": it does
     first_seen: Mapped[datetime]
     last_seen: Mapped[datetime]
 

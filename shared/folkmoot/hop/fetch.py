@@ -6,7 +6,8 @@ from folkmoot.hop.ports import Spool
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Block, Get
 
-# Blocks under way at once: with 32 KiB they fill the 125 kB/s link of protocol.md 4 for two seconds.
+# Blocks under way at once: with 16 KiB they fill the 125 kB/s link of protocol.md 4 for a second, several times the way there
+# and back. When half of them are here the next ones are asked for, so that the link never runs dry.
 WINDOW = 8
 PATIENCE = 5_000  # ms without a block before the missing ones are asked for again
 PATIENCE_CAP = 60_000
@@ -16,14 +17,19 @@ class Fetch:
     """One download. `get()` says what to ask for next, `take(block)` what came of a block."""
 
     def __init__(self, spool: Spool, blob: bytes, size: int, chunk: int) -> None:
-        """Goes on where an earlier life stopped: the spool knows which blocks are there. `size` and `chunk` in bytes."""
+        """Goes on where an earlier life stopped: the spool knows which blocks are there. `size` and `chunk` in bytes.
+
+        Until the first `get` it only takes what an earlier life may have asked for.
+        """
         self.blob = blob
         self.size = size
         self.chunk = chunk
         self.due: int | None = None
+        self.begun = False
         self._spool = spool
         self._have = spool.have(blob, size, chunk)
-        self._until = 0  # blocks before this one have been asked for
+        self._coming: set[int] = set()  # blocks that have been asked for
+        self._ahead = 0  # blocks before this one are here or asked for
         self._tries = 0
 
     @property
@@ -32,37 +38,61 @@ class Fetch:
         return self._have.full
 
     def get(self, now: int) -> Get | None:
-        """Gives the next request: the first gap, at most a window of it."""
-        first = next(self._have.missing(), None)
-        if first is None:
+        """Gives the next request: the first blocks that are neither here nor asked for. None: there is nothing to ask for."""
+        self.begun = True
+        self.due = None if self.done else now + min(PATIENCE << self._tries, PATIENCE_CAP)
+        first = next(self._have.missing(self._ahead), None)
+        room = WINDOW - len(self._coming)
+        if first is None or room <= 0:
             return None
         count = 1
-        while count < WINDOW and first + count < self._have.total and first + count not in self._have:
+        while count < room and first + count < self._have.total and first + count not in self._have:
             count += 1
-        self._until = first + count
-        self.due = now + min(PATIENCE << self._tries, PATIENCE_CAP)
-        self._tries = min(self._tries + 1, 8)
+        self._ahead = first + count
+        self._coming.update(range(first, self._ahead))
         return Get(blob=self.blob, chunk=self.chunk, first=first, count=count)
+
+    def again(self, now: int) -> Get | None:
+        """Gives the request for what was asked for and is lost."""
+        self._coming.clear()
+        self._ahead = 0
+        get = self.get(now)
+        self._tries = min(self._tries + 1, 8)
+        return get
+
+    def rest(self) -> None:
+        """Waits for nothing: there is no connection that a block could come over."""
+        self.due = None
+
+    def resume(self, now: int) -> None:
+        """Waits for what the broker has kept meanwhile."""
+        if self.begun:
+            self.due = now + PATIENCE
 
     def take(self, block: Block, now: int) -> Literal["more", "wait", "done", "lacking", "damaged"]:
         """Takes one block.
 
-        Gives what is next: `more`, ask for the next window; `wait`, the window is not through; `done`; `lacking`, the upper end
-        does not have the blob; `damaged`, the bytes are not the blob's and it starts over.
+        Gives what is next: `more`, ask for the next ones; `wait`, enough are under way; `done`; `lacking`, the upper end does
+        not have the blob; `damaged`, the bytes are not the blob's and it starts over.
         """
         if block.size == 0:
             return "lacking"
         if block.size != self.size or chunks.crc(block.data) != block.crc:
             return "wait"
+        full = self._spool.write(self.blob, block.index, block.data)
         self._tries = 0
         self._have.add(block.index)
-        if self._spool.write(self.blob, block.index, block.data):
+        self._coming.discard(block.index)
+        if full:
             data = self._spool.read(self.blob)
             if codec.digest(data) == self.blob:
                 return "done"
             self._spool.drop(self.blob)
             self._have = self._spool.have(self.blob, self.size, self.chunk)
+            self._coming.clear()
+            self._ahead = 0
             return "damaged"
+        if not self.begun:
+            return "wait"
         self.due = now + PATIENCE
-        through = all(index in self._have for index in range(self._until))
-        return "more" if through else "wait"
+        return "more" if len(self._coming) <= WINDOW // 2 else "wait"

@@ -80,15 +80,22 @@ class Lower:
         if self._restored:
             self._restored = False
             for item in list(self.members.values()):
+                if item.state == "working":
+                    self._lacking(item)
                 self._perform(batch, item, item.resume(batch.now))
         elif not session_present:
             for item in list(self.members.values()):
                 self.tell(batch, item, member.Reconnected())
             self._again(batch)
+        else:
+            for fetch in self._fetches.values():
+                fetch.resume(batch.now)
 
     def disconnected(self) -> None:
-        """There is nobody to announce this node to."""
+        """There is nobody to announce this node to, and nobody to wait for."""
         self._heartbeat = None
+        for fetch in self._fetches.values():
+            fetch.rest()
 
     def announce(self, batch: Batch) -> None:
         """Says that this node is up, with the hello that holds now; from then on again and again, for a broker may lose it."""
@@ -212,7 +219,7 @@ class Lower:
                     self.tell(batch, item, member.Failed("no_blob", "the upper end does not have it"))
                 self._again(batch, due=batch.now)
             case "more" | "damaged":
-                self._pull(batch, fetch)
+                self._pull(batch, fetch, fetch.get(batch.now))
             case "wait":
                 pass
 
@@ -244,38 +251,56 @@ class Lower:
                     self._trim()
 
     def _begin(self, batch: Batch, item: member.Member) -> None:
-        """Begins the work, once program and weights are here."""
-        lacking = [
-            (blob, size)
-            for blob, size in ((item.ask.program, item.ask.program_size), (item.ask.weights, item.ask.size))
-            if not self._library.has(blob)
-        ]
-        for blob, size in lacking:
-            if blob not in self._fetches:
-                self._fetches[blob] = Fetch(self._spool, blob, size, self._chunk)
-                self._pull(batch, self._fetches[blob])
+        """Begins the work, once program and weights are here; refuses it where there is no room for them or for its answer."""
+        kept = [other.size for other in self.members.values() if other.state == "offering"]
+        wanted = item.ask.program_size + item.ask.size
+        if wanted > self._spool.limit or (len(kept) >= 2 and sum(kept) >= self._spool.limit):
+            detail = f"{wanted} bytes of program and weights, beside {sum(kept)} of answers without a receipt"
+            self.tell(batch, item, member.Failed("no_room", detail))
+            return
+        lacking = self._lacking(item)
+        for fetch in lacking:
+            if not fetch.begun:
+                self._pull(batch, fetch, fetch.get(batch.now))
         if lacking:
             self._waiting.add(item.id)
         else:
             self._waiting.discard(item.id)
             self.wanted.append(item)
 
-    def _pull(self, batch: Batch, fetch: Fetch) -> None:
-        """Asks for the next blocks; drops a download that nobody waits for any more, whose last blocks are still coming."""
-        working = (item for item in self.members.values() if item.state == "working")
-        item = next((item for item in working if fetch.blob in _blobs(item)), None)
-        if item is None:
+    def _lacking(self, item: member.Member) -> list[Fetch]:
+        """Gives the downloads that an Ask has to wait for.
+
+        After a restart they are there before they begin, for the broker delivers first what an earlier life has asked for. The
+        Ask, which comes again behind that, says that the rest is lost.
+        """
+        sizes = {item.ask.program: item.ask.program_size, item.ask.weights: item.ask.size}
+        lacking = [blob for blob in sizes if not self._library.has(blob)]
+        for blob in lacking:
+            if blob not in self._fetches:
+                self._fetches[blob] = Fetch(self._spool, blob, sizes[blob], self._chunk)
+        return [self._fetches[blob] for blob in lacking]
+
+    def _pull(self, batch: Batch, fetch: Fetch, get: Get | None) -> None:
+        asked = self._asking(fetch.blob)
+        if asked is None:  # its last blocks are still coming when nobody waits for it any more
             del self._fetches[fetch.blob]
-        elif (get := fetch.get(batch.now)) is not None:
-            batch.sends.append(Send(self.name, get, item.id, self.tree.shard(item.ask.run)))
+        elif get is not None:
+            batch.sends.append(Send(self.name, get, asked.id, self.tree.shard(asked.ask.run)))
+
+    def _asking(self, blob: bytes) -> member.Member | None:
+        """Gives an Ask that wants a blob: one that waits for it, or one that was restored and will."""
+        waiting = (self.members[ask] for ask in self._waiting)
+        working = (item for item in self.members.values() if item.state == "working")
+        return next((item for item in (*waiting, *working) if blob in _blobs(item)), None)
 
     def _again(self, batch: Batch, due: int | None = None) -> None:
         """Asks again for blocks that have not come; drops downloads that nobody waits for."""
         for blob, fetch in list(self._fetches.items()):
-            if not any(blob in _blobs(self.members[ask]) for ask in self._waiting):
+            if self._asking(blob) is None:
                 del self._fetches[blob]
-            elif due is None or (fetch.due is not None and fetch.due <= due):
-                self._pull(batch, fetch)
+            elif fetch.begun and (due is None or (fetch.due is not None and fetch.due <= due)):
+                self._pull(batch, fetch, fetch.again(batch.now))
 
     def _offer(self, batch: Batch, item: member.Member, attempt: int) -> None:
         data = self._payload(batch, item)

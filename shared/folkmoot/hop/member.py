@@ -14,6 +14,9 @@ from folkmoot.wire.messages import Ask
 # No receipt: the manifest again after 30 s x 2^k, at most 10 min (protocol.md, Transfer of an answer, 6).
 OFFER_AGAIN = 30_000
 OFFER_CAP = 600_000
+# A manifest that was sent twice brings two receipts `need`, and the second one does not know of the pieces that have left since
+# the first. So long after one (ms) another is not believed: the manifest goes out again instead, behind those pieces.
+HEEL = 5_000
 
 
 # Events.
@@ -140,6 +143,7 @@ class Member:
         self.fate = ""
         self.attempt = 0
         self._due: int | None = None
+        self._heel = 0  # until then a receipt `need` is on the heels of another
 
     @property
     def wake(self) -> int | None:
@@ -193,7 +197,10 @@ class Member:
 
     def _receipt(self, event: Receipted, now: int) -> list[Effect]:
         if event.status == "need":
-            self._due = now + OFFER_AGAIN
+            if now < self._heel:
+                self._due = self._heel
+                return []
+            self._due, self._heel = now + OFFER_AGAIN, now + HEEL
             return [SendPieces(event.have)]
         return self._end(f"{event.status}:{event.reason}" if event.reason else event.status)
 
@@ -210,7 +217,11 @@ class Member:
     def _offer_when_due(self, event: Woke, now: int) -> list[Effect]:
         return self._offer(now) if self._due is not None and now >= self._due else []
 
-    def _offer_again(self, event: Event, now: int) -> list[Effect]:
+    def _offer_again(self, event: Asked, now: int) -> list[Effect]:
+        return self._offer(now)
+
+    def _offer_anew(self, event: Reconnected, now: int) -> list[Effect]:
+        self._heel = 0  # the pieces that the broker had are gone
         return self._offer(now)
 
     def _take_again(self, event: Asked, now: int) -> list[Effect]:
@@ -257,7 +268,7 @@ _MOVES: dict[tuple[str, type], Callable[..., list[Effect]]] = {
     ("offering", Asked): Member._withdraw,
     ("offering", Receipted): Member._receipt,
     ("offering", Cancelled): Member._drop,
-    ("offering", Reconnected): Member._offer_again,
+    ("offering", Reconnected): Member._offer_anew,
     ("offering", Woke): Member._offer_when_due,
     ("offering", Worked): Member._keep,
     ("offering", Failed): Member._keep,

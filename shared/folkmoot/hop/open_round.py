@@ -23,6 +23,7 @@ class Open:
     sums: Sums
     blobs: Mapping[bytes, bytes]  # by sha256: what members may pull
     shard: str
+    kept: int = 0  # bytes of the answers that are in the sums
     # For the record alone, hence not journalled: bytes up and down, and ms from the first Ask to the answer, by member.
     traffic: dict[str, tuple[int, int]] = field(default_factory=dict)
     answered_ms: dict[str, int] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Open:
             judged = self.sums.judge(member, self._manifest(seat.payload, data), data, None)
             if judged.rejection:
                 raise StoreFault(f"an answer of {member} in {self.key} that was taken is now {judged.rejection}")
+            self.kept += len(data)
             self.sums.add(member, judged.content)
 
     def retract(self, batch: Batch, owner: str, device: str, kept: Kept) -> list[Effect] | None:
@@ -63,6 +65,7 @@ class Open:
             if isinstance(effect, round.Unmerge):
                 self.sums.remove(effect.member, self._manifest(effect.payload, data), data)
                 batch.drop(owner, effect.payload)
+                self.kept -= len(data)
         return effects
 
     def _manifest(self, payload: bytes, data: bytes) -> Answer:

@@ -43,6 +43,21 @@ class Sums(Protocol):
 class Spool(Protocol):
     """Where the pieces of large payloads wait for each other (folkmoot.store.spool)."""
 
+    limit: int
+    """Bytes that it takes at most."""
+
+    def fits(self, payload: bytes, size: int) -> bool:
+        """Whether there is a place for a transfer of `size` bytes now, or it has one."""
+        ...
+
+    def rest(self, payload: bytes) -> None:
+        """Keeps what is there of a transfer, and gives its place to another one."""
+        ...
+
+    def resume(self, payload: bytes) -> bool:
+        """Whether there is a transfer that pieces can be written to; takes up one that an earlier life has left."""
+        ...
+
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which chunks are there, starting a new file where there is none."""
         ...

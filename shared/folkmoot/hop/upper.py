@@ -4,7 +4,7 @@ Takes messages and the time, gives a Batch. It owns no socket, no clock and no n
 the `Sums` that its maker is handed, pieces of large answers go into the `Spool` that it is handed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.ports import ROOM, Spool, Sums
 from folkmoot.hop.roster import Change, Roster
+from folkmoot.hop.transfers import Transfers
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import (
     Answer,
@@ -52,9 +53,11 @@ class Upper:
         self._inline = inline
         self._room = inline  # bytes of a payload, or of a piece of one, that the broker lets through
         self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
-        self._coming: dict[tuple[str, bytes], Answer] = {}  # member and payload digest to the manifest
+        self._transfers = Transfers(spool)
         self._restored: list[Open] = []
-        self._damaged: dict[tuple[str, bytes], int] = {}  # the same, to how often it came damaged
+        self._damaged: dict[tuple[str, bytes], int] = {}  # member and payload digest to how often it came damaged
+        self.budget = spool.limit
+        """Bytes of kept answers of all open rounds; who answers beyond it is told `no_room`."""
 
     @property
     def wake(self) -> int | None:
@@ -89,7 +92,7 @@ class Upper:
         Where members stand for others it is firm: such a member has told others ok, and would forget their answers where a
         power cut makes us call the round that we had opened an unknown one.
         """
-        self._enter(opened.key, round.Round(), opened, sums, blobs)
+        self._enter(self._made(opened, sums, blobs), (invitation.member for invitation in opened.members))
         entries = (self.roster.entries.get(invitation.member) for invitation in opened.members)
         batch.firm |= any(
             entry is not None and entry.hello is not None and entry.hello.devices is not None for entry in entries
@@ -101,10 +104,13 @@ class Upper:
 
         Raises StoreFault where an answer that was told ok is gone.
         """
-        machine = round.Round()
-        Open(key, machine, sums, blobs, "").rebuild(history, kept)
-        self._restored.append(self._enter(key, machine, machine.opened, sums, blobs))
-        return self._restored[-1]
+        opened = history[0][1]
+        assert isinstance(opened, round.Opened)
+        open = self._made(opened, sums, blobs)
+        open.rebuild(history, kept)
+        self._enter(open, (*(invitation.member for invitation in opened.members), *open.round.seats))
+        self._restored.append(open)
+        return open
 
     def tell(self, batch: Batch, key: str, event: round.Event) -> None:
         """Hands one event to a round; does nothing for one that is over and forgotten."""
@@ -128,14 +134,9 @@ class Upper:
         effects = open.retract(batch, PREFIX + key, device, kept)
         for effect in effects or ():
             if isinstance(effect, round.SendAsk | round.SendCancel):
-                self._abandon(effect.member, under_way.get(effect.member, b""))
+                self._transfers.end(effect.member, under_way.get(effect.member, b""))
         self._perform(batch, open, effects or [])
         return effects is not None
-
-    def _abandon(self, member: str, payload: bytes) -> None:
-        """Drops what has come of an answer that is no longer wanted."""
-        if self._coming.pop((member, payload), None) is not None:
-            self._spool.drop(payload)
 
     def forget(self, batch: Batch, key: str) -> None:
         """Drops a closed round: its journal and its kept answers go with the batch."""
@@ -143,12 +144,16 @@ class Upper:
         if open is not None:
             for name, seat in open.round.seats.items():
                 self._asks.pop(seat.ask, None)
-                self._abandon(name, seat.payload)
+                self._transfers.end(name, seat.payload)
                 self._damaged.pop((name, seat.payload), None)
             batch.forget(PREFIX + key)
 
     def tick(self, batch: Batch) -> None:
-        """Wakes the rounds whose time has come."""
+        """Wakes the rounds whose time has come, and has transfers begin that have waited for a place; call it in each step."""
+        for member, ask, answer in self._transfers.turns():
+            waiting = self._about(member, ask)
+            if waiting is not None and waiting.round.state == "open" and waiting.round.seats[member].open:
+                self._gather(batch, waiting, member, answer)
         for key, open in list(self.rounds.items()):
             if open.round.wake is not None and open.round.wake <= batch.now:
                 self.tell(batch, key, round.Woke())
@@ -200,8 +205,11 @@ class Upper:
         member = place.member
         self.roster.hello(member, envelope.body, envelope.digest, batch.now)
         for key, open in list(self.rounds.items()):
-            if member not in open.round.seats:
+            seat = open.round.seats.get(member)
+            if seat is None:
                 self._join(batch, key, member)
+            elif seat.state == "away" and member in self.roster.ready():  # it was here, and was not known when it was seated
+                self.tell(batch, key, round.Back(member))
 
     def _join(self, batch: Batch, key: str, member: str) -> None:
         """Lets an open round know of a member that can be asked now."""
@@ -241,39 +249,43 @@ class Upper:
             self.tell(batch, open.key, round.Answered(member, answer.payload))
         elif answer.size > open.sums.limit:
             self._reject(batch, open, member, answer, "oversized", f"{answer.size} bytes; {open.sums.limit} can be sound")
+        elif answer.size > min(self._spool.limit, self.budget - sum(other.kept for other in self.rounds.values())):
+            self._reject(batch, open, member, answer, "no_room", f"{answer.size} bytes, beside the answers that are kept")
         elif answer.inline is not None:
             self._complete(batch, open, member, answer, answer.inline)
         else:
             self._gather(batch, open, member, answer)
 
     def _gather(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:
-        have = self._spool.have(answer.payload, answer.size, answer.chunk)
-        if have.full:
-            self._complete(batch, open, member, answer, self._spool.read(answer.payload))
-            return
         seat = open.round.seats[member]
-        self._coming[member, answer.payload] = answer
+        if seat.payload != answer.payload:  # it has trained anew: one transfer for each Ask
+            self._transfers.end(member, seat.payload)
+        have = self._transfers.begin(member, seat.ask, answer, batch.now)
+        if have is not None and have.full:
+            self._complete(batch, open, member, answer, self._transfers.read(member, answer.payload))
+            return
         seat.payload = answer.payload
         if seat.state == "asked":
             self.tell(batch, open.key, round.Started(member))
+        if have is None:
+            return  # until it has its turn
         need = Receipt(status="need", payload=answer.payload, have=bytes(have))
         batch.sends.append(Send(member, need, seat.ask, open.shard))
 
     def _chunk(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         piece, member = envelope.body, place.member
         assert isinstance(piece, Chunk)
-        answer = self._coming.get((member, piece.payload))
         open = self._about(member, envelope.ask)
-        if answer is None or open is None:
-            return  # of a transfer that is over, or that we forgot in a restart: the manifest will come again
+        if open is None or not open.round.seats[member].open:
+            return
         if chunks.crc(piece.data) != piece.crc:
             raise PeerFault("crc", f"chunk {piece.index} of {member}")
-        if self._spool.write(piece.payload, piece.index, piece.data):
-            self._complete(batch, open, member, answer, self._spool.read(piece.payload))
+        answer = self._transfers.write(member, piece, batch.now)
+        if answer is not None:
+            self._complete(batch, open, member, answer, self._transfers.read(member, piece.payload))
 
     def _complete(self, batch: Batch, open: Open, member: str, answer: Answer, data: bytes) -> None:
-        self._coming.pop((member, answer.payload), None)
-        self._spool.drop(answer.payload)
+        self._transfers.end(member, answer.payload)
         if len(data) != answer.size or codec.digest(data) != answer.payload:
             self._mend(batch, open, member, answer)
             return
@@ -292,6 +304,7 @@ class Upper:
         for effect in effects:
             if isinstance(effect, round.Merge):
                 batch.keeps.append(Keep(PREFIX + open.key, answer.payload, data))
+                open.kept += len(data)
                 open.sums.add(member, judged.content)
         self._perform(batch, open, effects)
 
@@ -337,12 +350,12 @@ class Upper:
 
     # What the rounds want done.
 
-    def _enter(self, key: str, machine: round.Round, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
-        open = Open(key, machine, sums, blobs, self.tree.shard(opened.ask.run))
-        self.rounds[key] = open
-        for name in (*(invitation.member for invitation in opened.members), *machine.seats):
-            self._asks[round.ask_id(key, name)] = (key, name)
-        return open
+    def _made(self, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
+        return Open(opened.key, round.Round(), sums, blobs, self.tree.shard(opened.ask.run))
+
+    def _enter(self, open: Open, members: Iterable[str]) -> None:
+        self.rounds[open.key] = open
+        self._asks.update((round.ask_id(open.key, name), (open.key, name)) for name in members)
 
     def _perform(self, batch: Batch, open: Open, effects: list[round.Effect]) -> None:
         for effect in effects:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from folkmoot.errors import UserFault
+from folkmoot.errors import StoreFault, UserFault
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.connection import Connection, Granted, Turned
 from folkmoot.link.dialect import WORDS, Dialect
@@ -163,7 +163,7 @@ class MqttLink:
             return turned
         except TimeoutError:
             return Turned(f"no answer within {ATTEMPT_TIMEOUT:g} s")
-        except (OSError, UserFault) as error:
+        except (OSError, UserFault, StoreFault) as error:  # a will cannot be made where the disk is full
             return Turned(str(error), lasting=isinstance(error, UserFault | ssl.SSLCertVerificationError))
         except Exception as error:  # ours or a will's maker's; whatever it is, the next attempt may do
             log.exception("cannot connect", extra=self._who)

@@ -1,17 +1,28 @@
 """The one loop that drives a node: take what has come, decide, store, and only then do.
 
 All that waits in the inbox goes into one transaction. Where the store fails, nothing of the step is done and nothing is
-acknowledged: the driver ends with the StoreFault, the node is built anew from the store, and its peers say it again.
+acknowledged: the driver ends with the StoreFault, the node is built anew from the store (folkmoot.serve.lives), and its peers
+say it again.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from folkmoot.clock import Mark, Timeline
-from folkmoot.hop.batch import Batch
+from folkmoot.hop.batch import OBJECT, Batch
+from folkmoot.link.face import Arrived
+from folkmoot.log import Outage
 from folkmoot.serve.port import Port
 from folkmoot.store.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+# Bytes of messages in the inbox, while a step is being stored. Receive maximum bounds what a broker sends ahead of our
+# acknowledgements to 32 packets of 256 KiB; this is for brokers of MQTT 3.1.1 that have no such limit, and, half of it, for
+# telemetry, which is never acknowledged.
+WAITING = 32 << 20
 
 Input = tuple[str, Any]
 """Where something comes from (a hop's name, or `work`), and what it is."""
@@ -67,13 +78,32 @@ class Driver:
         self._journal = journal
         self._timeline = timeline
         self._inbox: list[Input] = []
+        self._waiting = 0  # bytes of memory that the messages in it take
+        self._flood = Outage()
+        self._taken: list[Input] = []
         self._here = asyncio.Event()
         self._stopping = False
 
     def post(self, source: str, event: Any) -> None:
-        """Puts something into the inbox; call it on the loop's thread."""
+        """Puts something into the inbox; call it on the loop's thread.
+
+        A message that there is no room for is dropped and not acknowledged: it comes again when the link has been lost, or its
+        sender says it again.
+        """
+        if isinstance(event, Arrived):
+            size = OBJECT + len(event.payload)
+            if self._waiting + size > (WAITING if event.token is not None else WAITING // 2):
+                if self._flood.begins():
+                    log.warning("messages come faster than they can be stored", extra={"hop": source})
+                return
+            self._waiting += size
         self._inbox.append((source, event))
         self._here.set()
+
+    @property
+    def left(self) -> list[Input]:
+        """What has come and was not stored, where a step could not be."""
+        return self._taken + self._inbox
 
     def stop(self) -> None:
         """Ends `run` after the step that is under way."""
@@ -93,10 +123,12 @@ class Driver:
 
     async def turn(self, node: Node, ports: Mapping[str, Port]) -> Mapping[str, Batch]:
         """One step: takes all that has come, decides, stores, and only then does. Gives what was stored and done."""
-        inputs, self._inbox = self._inbox, []
+        self._taken, self._inbox, self._waiting = self._inbox, [], 0
+        self._flood.ends()
         self._here.clear()
-        batches = node.step(inputs, self._timeline.now())
+        batches = node.step(self._taken, self._timeline.now())
         await self._journal.commit(batches, self._timeline.mark())
+        self._taken = []
         for hop, batch in batches.items():
             ports[hop].perform(batch)
         node.perform()

@@ -10,9 +10,9 @@ from folkmoot.wire import codec
 from folkmoot.wire.messages import Ask, Status, Telemetry
 from folkmoot.wire.topics import Tree
 
-# Messages that wait while there is no connection. More than a large home says at once; beyond it the oldest go, and the
-# protocol's timers bring back what mattered.
-WAITING = 20_000
+# Messages that wait while there is no connection, or a slow one, and the bytes of memory that they take. More than a large home
+# says at once; beyond either the oldest go, and the protocol's timers bring back what mattered.
+WAITING, WEIGHT = 20_000, 64 << 20
 EXPIRY = 3_600  # s that a broker keeps a message without a deadline for somebody who is away
 
 
@@ -30,6 +30,7 @@ class Outlet:
         self._make_id = make_id
         self._wall = wall
         self._waiting: dict[Hashable, Send] = {}
+        self._weight = 0  # bytes of memory that those take
         self._flying: dict[int, Send] = {}
         self.bytes = 0  # of payloads that were handed to the link
         self.messages = 0
@@ -38,13 +39,17 @@ class Outlet:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._flying)
 
+    @property
+    def waiting(self) -> tuple[Send, ...]:
+        """What has not been handed to the link, oldest first."""
+        return tuple(self._waiting.values())
+
     def post(self, sends: Sequence[Send], now: int) -> None:
         """Queues messages and hands over what the link takes. A newer message with the same key replaces one that waits."""
         for send in sends:
-            self._waiting.pop(send.key, None)
-            self._waiting[send.key] = send
-        while len(self._waiting) > WAITING:
-            del self._waiting[next(iter(self._waiting))]
+            self._put(send)
+            while len(self._waiting) > WAITING or self._weight > WEIGHT:
+                self._pop()
         self._flush(now)
 
     def hear(self, event: Event, now: int) -> Send | None:
@@ -58,7 +63,8 @@ class Outlet:
             case Disconnected(_, unsettled):
                 back = [send for key in unsettled if (send := self._flying.pop(_number(key), None)) is not None]
                 newer = self._waiting
-                self._waiting = {send.key: send for send in back} | newer
+                self._waiting = {send.key: send for send in back if send.lasting} | newer
+                self._weight = sum(send.weight for send in self._waiting.values())
             case Connected():
                 pass
             case _:
@@ -70,10 +76,21 @@ class Outlet:
         """Gives a message that does not wait here, for a will or a goodbye."""
         return Last(self._topic(send), self._seal(send, None), send.retain, delay_s)
 
+    def _put(self, send: Send) -> None:
+        """Puts a message behind all that wait, in the place of an older one of its kind."""
+        older = self._waiting.pop(send.key, None)
+        self._waiting[send.key] = send
+        self._weight += send.weight - (older.weight if older is not None else 0)
+
+    def _pop(self) -> Send:
+        """Gives the oldest that waits."""
+        send = self._waiting.pop(next(iter(self._waiting)))
+        self._weight -= send.weight
+        return send
+
     def _flush(self, now: int) -> None:
         while self._waiting and self._link.free > 0:
-            key, send = next(iter(self._waiting.items()))
-            del self._waiting[key]
+            send = self._pop()
             left = None if send.deadline is None else max(0, send.deadline - now)
             if isinstance(send.body, Ask) and left == 0:
                 continue  # late before it left
@@ -81,7 +98,8 @@ class Outlet:
             expiry = None if send.retain else EXPIRY if left is None else max(1, -(-left // 1000))
             qos = 0 if isinstance(send.body, Telemetry) else 1
             if not self._link.send(self._sequence, self._topic(send), payload, retain=send.retain, qos=qos, expiry_s=expiry):
-                self._waiting = {key: send} | self._waiting
+                self._waiting = {send.key: send} | self._waiting
+                self._weight += send.weight
                 return
             self._flying[self._sequence] = send
             self.bytes += len(payload)

@@ -14,20 +14,28 @@ from folkmoot.wire.messages import Status
 
 log = logging.getLogger(__name__)
 
+AHEAD = 64  # numbers of connections that are set aside at once: at a reconnect a minute, an hour of them
 FAULTS = 1_000  # kinds of fault that are remembered as logged; a sender that has more of them is heard of by their number
 
 
 class Births:
-    """Counts the connections of one hop, durably and before each: a will of an earlier one can be told from the last birth."""
+    """Counts the connections of one hop: a will of an earlier one can be told from the last birth.
+
+    What is stored is the last number that may have been used, AHEAD of those that are: a link that comes and goes wears out no
+    card, and one that is lost while the disk is full comes back all the same.
+    """
 
     def __init__(self, ledger: Ledger, hop: str) -> None:
         self._ledger = ledger
         self._name = f"birth/{hop}"
-        self.current = int(ledger.fact(self._name, 0))
+        self.current = self._last = int(ledger.fact(self._name, 0))
 
     def next(self) -> int:
-        """Gives the counter of the connection that is about to be made."""
-        self.current = self._ledger.count(self._name)
+        """Gives the counter of the connection that is about to be made. Raises StoreFault."""
+        if self.current >= self._last:
+            self._ledger.commit((), {self._name: self.current + AHEAD}, firm=True)
+            self._last = self.current + AHEAD
+        self.current += 1
         return self.current
 
 
@@ -64,9 +72,9 @@ class Port:
         elif isinstance(event, Stopped):
             self._gone.set()
 
-    async def leave(self) -> None:
-        """Says goodbye, and waits until the link is down."""
-        self.link.stop(self.farewell())
+    async def leave(self, *, for_good: bool = True) -> None:
+        """Says goodbye if it is for good, and waits until the link is down."""
+        self.link.stop(self.farewell() if for_good else None)
         await self._gone.wait()
 
     def perform(self, batch: Batch) -> None:

@@ -15,10 +15,10 @@ from folkmoot.errors import PeerFault, StoreFault
 from folkmoot.hop import member, round
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import PREFIX as MEMBER
-from folkmoot.store.spool import EVERY
+from folkmoot.store.spool import LIMIT, SYNC
 from folkmoot.wire import chunks, codec
 
-LIMIT = 16 << 20  # bytes of one event
+EVENT = 16 << 20  # bytes of one journalled event
 
 
 class Crash(Exception):
@@ -52,8 +52,13 @@ class _Part:
     size: int
     chunk: int
     content: bytearray
-    noted: bytes = b""  # the bitmap in the map file
-    before: bytes = b""  # the one that a power cut may bring back
+    bitmap: chunks.Bitmap
+    fresh: set[int] = field(default_factory=set)  # pieces that are not synced
+    entered: bool = False  # whether the file itself is
+
+    def length(self, index: int) -> int:
+        """Gives how many bytes a piece has."""
+        return min(self.chunk, self.size - index * self.chunk)
 
 
 class Disk:
@@ -83,9 +88,16 @@ class Disk:
             if rng.random() < 0.5:
                 self.blobs.pop(blob, None)
         self.fresh.clear()
-        for part in self.parts.values():
-            if rng.random() < 0.5:
-                part.noted = part.before
+        for payload, part in list(self.parts.items()):
+            lost = {index for index in sorted(part.fresh) if rng.random() < 0.5}
+            part.fresh.clear()
+            if not part.entered and rng.random() < 0.5:
+                del self.parts[payload]
+            elif lost:
+                bitmap, part.bitmap = part.bitmap, chunks.Bitmap(part.bitmap.total)
+                for index in range(bitmap.total):
+                    if index in bitmap and index not in lost:
+                        part.bitmap.add(index)
 
     @property
     def rows(self) -> Iterator[Any]:
@@ -141,7 +153,7 @@ class Ledger:
         """Gives every machine that is not forgotten: its key, and its events with their times, oldest first."""
         for key, events in list(self._events.items()):
             kind: Any = member.Event if key.startswith(MEMBER) else round.Event
-            yield key, [(now, codec.load(event, kind, limit=LIMIT)) for now, event in events]
+            yield key, [(now, codec.load(event, kind, limit=EVENT)) for now, event in events]
 
     def payload(self, owner: str, payload: bytes) -> bytes | None:
         """Gives a kept payload, or None."""
@@ -205,65 +217,71 @@ class Cache:
         return blob
 
 
-@dataclass(slots=True)
-class _Coming:
-    part: _Part
-    bitmap: chunks.Bitmap
-    unsynced: int = 0
-    pieces: set[int] = field(default_factory=set)
-
-
 class Spool:
-    """As folkmoot.store.spool.Spool."""
+    """As folkmoot.store.spool.Spool: a piece that is written survives a crash, a synced one also a power cut."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._coming: dict[bytes, _Coming] = {}
+        self._unsynced: dict[bytes, int] = {}
+        self.limit = LIMIT
+
+    def fits(self, payload: bytes, size: int) -> bool:
+        """Says yes: these disks are large."""
+        return True
+
+    def rest(self, payload: bytes) -> None:
+        """Puts on the disk what is there of a transfer."""
+        if payload in self._disk.parts:
+            self._sync(payload, self._disk.parts[payload])
+
+    def resume(self, payload: bytes) -> bool:
+        """Whether there is a transfer that pieces can be written to."""
+        return payload in self._disk.parts
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which chunks are there, starting a new file where there is none of this size and chunk."""
+        if size > LIMIT:
+            raise PeerFault("oversized", f"a payload of {size} bytes; {LIMIT} are allowed")
         part = self._disk.parts.get(payload)
         if part is None or (part.size, part.chunk) != (size, chunk):
             self._disk.step()
-            part = self._disk.parts[payload] = _Part(size, chunk, bytearray(size))
-            self._coming.pop(payload, None)
-        coming = self._coming.get(payload)
-        if coming is None:
-            coming = self._coming[payload] = _Coming(part, chunks.Bitmap(chunks.count(size, chunk), part.noted))
-        return chunks.Bitmap(coming.bitmap.total, bytes(coming.bitmap))
+            bitmap = chunks.Bitmap(chunks.count(size, chunk))
+            part = self._disk.parts[payload] = _Part(size, chunk, bytearray(size), bitmap)
+        return chunks.Bitmap(part.bitmap.total, bytes(part.bitmap))
 
     def write(self, payload: bytes, index: int, data: bytes) -> bool:
         """Stores one chunk; says whether all are there. Raises PeerFault("malformed") for one that does not fit."""
-        coming = self._coming[payload]
-        part = coming.part
-        expected = min(part.chunk, part.size - index * part.chunk)
-        if not 0 <= index < coming.bitmap.total or len(data) != expected:
+        part = self._disk.parts.get(payload)
+        if part is None:
+            raise PeerFault("malformed", f"chunk {index} of a payload that is not on its way")
+        if not 0 <= index < part.bitmap.total or len(data) != part.length(index):
             raise PeerFault("malformed", f"chunk {index} of {len(data)} bytes")
-        if index not in coming.bitmap:
+        if index not in part.bitmap:
             self._disk.step()
             part.content[index * part.chunk : index * part.chunk + len(data)] = data
-            coming.bitmap.add(index)
-            coming.unsynced += 1
-            if coming.unsynced >= EVERY:
-                self._note(coming)
-        return coming.bitmap.full
+            part.bitmap.add(index)
+            part.fresh.add(index)
+            self._unsynced[payload] = self._unsynced.get(payload, 0) + len(data)
+            if self._unsynced[payload] >= SYNC:
+                self._sync(payload, part)
+        return part.bitmap.full
 
-    def _note(self, coming: _Coming) -> None:
+    def _sync(self, payload: bytes, part: _Part) -> None:
         self._disk.step()
-        coming.part.before, coming.part.noted = coming.part.noted, bytes(coming.bitmap)
-        coming.unsynced = 0
-        self._disk.step()
+        part.fresh.clear()
+        part.entered = True
+        self._unsynced[payload] = 0
 
     def read(self, payload: bytes) -> bytes:
         """Gives the whole payload."""
-        return bytes(self._coming[payload].part.content)
+        return bytes(self._disk.parts[payload].content)
 
     def drop(self, payload: bytes) -> None:
         """Forgets a transfer."""
-        self._coming.pop(payload, None)
+        self._unsynced.pop(payload, None)
         self._disk.parts.pop(payload, None)
 
     def close(self) -> None:
-        """Notes what is there."""
-        for coming in self._coming.values():
-            self._note(coming)
+        """Puts on the disk what is there."""
+        for payload, part in self._disk.parts.items():
+            self._sync(payload, part)

@@ -5,9 +5,11 @@ syncs: without the program it could not add up again the answers that it has tol
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from folkmoot.errors import StoreFault
+from folkmoot.store import disk
 from folkmoot.wire import codec
 
 
@@ -24,7 +26,7 @@ class Cache:
             folder.mkdir(parents=True, exist_ok=True)
             self._size = sum(path.stat().st_size for path in folder.iterdir())
         except OSError as error:
-            raise StoreFault(f"{folder}: {error}") from None
+            raise disk.fault(folder, error) from None
 
     def path(self, blob: bytes) -> Path:
         """Gives where the blob is, if it is here."""
@@ -39,23 +41,27 @@ class Cache:
         except OSError:
             return False
         if codec.digest(data) != blob:
-            self.path(blob).unlink(missing_ok=True)
+            with suppress(OSError):  # what comes in its place is written over it
+                self.path(blob).unlink(missing_ok=True)
             return False
         self._sound.add(blob)
         return True
 
     def read(self, blob: bytes) -> bytes:
         """Gives the blob's bytes. Raises StoreFault where it is not here."""
+        path = self.path(blob)
         try:
-            path = self.path(blob)
             data = path.read_bytes()
-            os.utime(path)
-        except OSError as error:
+            with suppress(OSError):  # of no more use than to know what was used last
+                os.utime(path)
+        except FileNotFoundError as error:
             raise StoreFault(f"blob {blob.hex()[:16]}: {error}") from None
+        except OSError as error:
+            raise disk.fault(path, error) from None
         return data
 
     def put(self, data: bytes) -> bytes:
-        """Stores a blob; gives its sha256. Raises StoreFault where the disk is full."""
+        """Stores a blob; gives its sha256. Raises DiskFault where there is no room."""
         blob = codec.digest(data)
         if not self.has(blob):
             path = self.path(blob)
@@ -70,8 +76,9 @@ class Cache:
                 if self.synced:
                     self._sync_folder()
             except OSError as error:
-                fresh.unlink(missing_ok=True)
-                raise StoreFault(f"{path}: {error}") from None
+                with suppress(OSError):
+                    fresh.unlink(missing_ok=True)
+                raise disk.fault(path, error) from None
             self._sound.add(blob)
             self._size += len(data)
             if self._size > self._limit:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from folkmoot.errors import StoreFault
+from folkmoot.store import disk
 
 Split = Literal["train", "holdout"]
 Example = tuple[bytes, bytes]
@@ -85,7 +86,7 @@ class Examples:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")  # a power cut may take the last examples, and nothing else
         except (sqlite3.Error, OSError) as error:
-            raise StoreFault(f"{path}: {error}") from None
+            raise disk.fault(path, error) from None
         try:
             with self._writing():
                 self._migrate()
@@ -149,7 +150,7 @@ class Examples:
             yield
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StoreFault(f"{self._path}: {error}") from None
+            raise disk.fault(self._path, error) from None
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")

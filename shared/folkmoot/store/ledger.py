@@ -5,8 +5,10 @@ power cut may take it back, which costs nothing that anybody was told ok for.
 """
 
 import os
+import re
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,14 @@ from folkmoot.errors import StoreFault
 from folkmoot.hop import member, round
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import PREFIX as MEMBER
+from folkmoot.store import disk
 from folkmoot.wire import codec
 
 SCHEMA = 1  # of the encoding of events
 # A payload up to this size lives in the transaction itself; a larger one is a file, synced before the transaction.
 INSIDE = 1 << 20
+_PAYLOAD = re.compile("[0-9a-f]{64}")
+NEW = ".new"  # ends the name of a file that is not whole yet
 EVENT_LIMIT = 16 << 20  # bytes of one journalled event: an Opened lists every member
 
 _MIGRATIONS = (
@@ -46,15 +51,21 @@ class Ledger:
             self._files = path.parent / "payloads"
             self._files.mkdir(exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
+        except (sqlite3.Error, OSError) as error:
+            raise disk.fault(path, error) from None
+        try:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA wal_autocheckpoint = 256")
             self._migrate()
-        except sqlite3.OperationalError as error:
-            hint = "another process uses it" if "locked" in str(error) else str(error)
-            raise StoreFault(f"{path}: {hint}") from None
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise StoreFault(f"{path}: {error}") from None
+            self._sweep([bytes.fromhex(left.stem) for left in self._files.iterdir() if _PAYLOAD.fullmatch(left.stem)])
+        except (sqlite3.Error, OSError) as error:
+            self._db.close()
+            locked = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            raise StoreFault(f"{path}: another process uses it") if locked else disk.fault(path, error) from None
+        except StoreFault:
+            self._db.close()
+            raise
         self._firm = True
 
     def _migrate(self) -> None:
@@ -71,11 +82,10 @@ class Ledger:
         nothing of the batches is stored, and nothing of them may be done.
         """
         firm = firm or any(batch.firm for batch in batches)
+        large = [keep for batch in batches for keep in batch.payloads if len(keep.content) > INSIDE]
         try:
-            for batch in batches:
-                for keep in batch.payloads:
-                    if len(keep.content) > INSIDE:
-                        self._write(keep.payload, keep.content)
+            for keep in large:
+                self._write(keep.payload, keep.content)
             if firm != self._firm:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if firm else 'NORMAL'}")
                 self._firm = firm
@@ -84,10 +94,13 @@ class Ledger:
             self._db.executemany("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", facts.items())
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise StoreFault(f"{self._path}: {error}") from None
-        self._sweep(orphans)
+            with suppress(sqlite3.Error, OSError):  # what is left is swept when the file is opened again
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                self._sweep([keep.payload for keep in large])
+            raise disk.fault(self._path, error) from None
+        with suppress(sqlite3.Error, OSError):  # the batch is stored; what is left of the files is swept as above
+            self._sweep(orphans)
 
     def _store(self, batch: Batch) -> list[bytes]:
         """Writes the rows of one batch; gives the payloads whose files may go when the transaction stands."""
@@ -111,7 +124,7 @@ class Ledger:
 
     def _write(self, payload: bytes, content: bytes) -> None:
         path = self._files / payload.hex()
-        fresh = path.with_suffix(".new")
+        fresh = path.with_suffix(NEW)
         with fresh.open("wb") as file:
             file.write(content)
             file.flush()
@@ -128,27 +141,33 @@ class Ledger:
 
         Raises StoreFault for an event that this program cannot read.
         """
-        keys = [row[0] for row in self._db.execute("SELECT machine FROM event GROUP BY machine ORDER BY min(id)")]
-        for key in keys:
-            rows = self._db.execute("SELECT now, schema, event FROM event WHERE machine = ? ORDER BY id", (key,))
+        for key in self.machines():
+            with self._reading():
+                rows = self._db.execute("SELECT now, schema, event FROM event WHERE machine = ? ORDER BY id", (key,)).fetchall()
             yield key, [(now, _event(key, schema, event)) for now, schema, event in rows]
 
+    def machines(self) -> list[str]:
+        """Gives the keys of every machine that is not forgotten, oldest first. Raises StoreFault."""
+        with self._reading():
+            return [row[0] for row in self._db.execute("SELECT machine FROM event GROUP BY machine ORDER BY min(id)")]
+
     def payload(self, owner: str, payload: bytes) -> bytes | None:
-        """Gives a kept payload, or None where it was never kept, was forgotten, or is damaged."""
-        row = self._db.execute("SELECT content FROM payload WHERE owner = ? AND sha256 = ?", (owner, payload)).fetchone()
-        if row is None:
+        """Gives a kept payload, or None where it was never kept, was forgotten, or is damaged. Raises StoreFault."""
+        with self._reading():
+            row = self._db.execute("SELECT content FROM payload WHERE owner = ? AND sha256 = ?", (owner, payload)).fetchone()
+            if row is None:
+                return None
+            if row[0] is not None:
+                return bytes(row[0])
+            with suppress(FileNotFoundError):
+                content = (self._files / payload.hex()).read_bytes()
+                return content if codec.digest(content) == payload else None
             return None
-        if row[0] is not None:
-            return bytes(row[0])
-        try:
-            content = (self._files / payload.hex()).read_bytes()
-        except OSError:
-            return None
-        return content if codec.digest(content) == payload else None
 
     def fact(self, name: str, default: Any = None) -> Any:
-        """Gives a stored fact."""
-        row = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        """Gives a stored fact. Raises StoreFault."""
+        with self._reading():
+            row = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return default if row is None else row[0]
 
     def count(self, name: str) -> int:
@@ -161,9 +180,18 @@ class Ledger:
         """Closes the file."""
         self._db.close()
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What SQLite or the disk says comes out as StoreFault."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise disk.fault(self._path, error) from None
+
     def _sweep(self, orphans: list[bytes]) -> None:
-        """Removes the files of payloads that nobody owns any more."""
+        """Removes the files of payloads that nobody owns any more, and what was begun of them."""
         for payload in orphans:
+            (self._files / payload.hex()).with_suffix(NEW).unlink(missing_ok=True)
             if not self._db.execute("SELECT 1 FROM payload WHERE sha256 = ?", (payload,)).fetchone():
                 (self._files / payload.hex()).unlink(missing_ok=True)
 

@@ -148,6 +148,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
     runtime: Annotated[str, Meta(max_length=64)] = ""
     memory: Count = 0  # bytes of RAM
     data: Annotated[str, Meta(max_length=64)] = ""  # name of the data contract that the examples meet
+    why_not: Text = ""  # why it takes no part now, as its own hello says; "": it does
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -47,6 +47,7 @@ REFUSALS: Mapping[str, str] = {
     "memory": "There is not enough memory for the program.",
     "runtime": "There is no runtime here that could run the program.",
     "store": "The disk does not do what it should.",
+    "no_room": "There is no room on the disk: of a member, for what it is asked; of an upper end, for an answer.",
     "died": "The training process ended before its work did.",
     "deadline": "The time was over before the work was.",
 }

@@ -3,17 +3,22 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from folkmoot.hop import member
 from folkmoot.hop.batch import Batch
+from folkmoot.hop.fetch import PATIENCE
 from folkmoot.hop.lower import CATCH_UP, DONE, HEARTBEAT, HEARTBEAT_FIRST, Lower
+from folkmoot.hop.member import Asked
 from folkmoot.store.ledger import Ledger
+from folkmoot.store.spool import Spool
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Hello, Invited, Receipt, Refuse, Request, Started, Status
 from tests.kit.asks import ask
 from tests.kit.ends import INLINE, TREE, bodies, down, lower, message, reasons, sent
 
 PROGRAM, WEIGHTS = b"program" * 2_000, b"weights" * 100
+LARGE = b"programs" * 50_000
 DEED = b"1" * 16
 
 
@@ -27,6 +32,11 @@ def question(**fields: object) -> Ask:
         "inline": WEIGHTS,
     }
     return ask(**{**given, **fields})
+
+
+def large() -> Ask:
+    """Gives an Ask whose program is many windows of blocks."""
+    return question(program=codec.digest(LARGE), program_size=len(LARGE))
 
 
 def furnished(folder: Path) -> Lower:
@@ -75,6 +85,74 @@ def test_blocks_that_do_not_come_are_asked_for_again(tmp_path: Path) -> None:
     assert sent(batch, Get)
 
 
+def blocks(get: Get) -> list[Block]:
+    """Gives the blocks of the program that a request is for."""
+    indices = range(get.first, min(get.first + get.count, chunks.count(len(LARGE), get.chunk)))
+    pieces = [(index, chunks.piece(LARGE, index, get.chunk)) for index in indices]
+    return [Block(blob=get.blob, index=index, size=len(LARGE), crc=chunks.crc(data), data=data) for index, data in pieces]
+
+
+def gets(batch: Batch) -> list[Get]:
+    """Gives the requests for blocks."""
+    return [send.body for send in sent(batch, Get) if isinstance(send.body, Get) and send.body.blob]
+
+
+def test_without_a_connection_nothing_is_asked_for_and_after_it_first_what_the_broker_has_is_awaited(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    batch = down(end, large(), ask=DEED)
+    down(end, blocks(gets(batch)[0])[0], ask=DEED)
+    end.disconnected()
+    end.tick(batch := Batch(PATIENCE + 1))
+    assert gets(batch) == []
+    batch = Batch(30_000)
+    end.connected(batch, birth=2, session_present=True)
+    assert gets(batch) == []
+    end.tick(batch := Batch(30_000 + PATIENCE - 1))
+    assert gets(batch) == []
+    end.tick(batch := Batch(30_000 + PATIENCE))
+    assert [get.first for get in gets(batch)] == [1]
+
+
+def test_what_a_broker_without_a_session_has_lost_is_asked_for_at_once(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    down(end, large(), ask=DEED)
+    end.disconnected()
+    end.connected(batch := Batch(3_000), birth=2, session_present=False)
+    assert [get.first for get in gets(batch)] == [0]
+
+
+def test_after_a_restart_what_was_asked_for_before_is_taken_and_only_the_rest_asked_for(tmp_path: Path) -> None:
+    before = lower(tmp_path)
+    batch = down(before, large(), ask=DEED)
+    (get,) = gets(batch)
+    on_their_way = blocks(get)
+    down(before, on_their_way[0], ask=DEED)
+    end = lower(tmp_path / "after")
+    end._spool = Spool(tmp_path / "lower-spool")
+    end.restore([(0, event) for _, event in batch.journal if isinstance(event, Asked)])
+    end.connected(batch := Batch(100), birth=2, session_present=True)
+    assert bodies(batch)[1:] == [Get()]  # behind the status
+    for block in on_their_way[1:]:
+        assert not sent(down(end, block, ask=DEED, now=200), Get)
+    (get,) = gets(down(end, large(), ask=DEED, now=300))
+    assert get.first == len(on_their_way)
+    assert not end.wanted
+
+
+def test_work_whose_blobs_are_all_here_waits_for_its_ask_after_a_restart(tmp_path: Path) -> None:
+    batch = down(lower(tmp_path), question(), ask=DEED)
+    (get,) = gets(batch)
+    end = lower(tmp_path / "after")
+    end._library.put(WEIGHTS)
+    end.restore([(0, event) for _, event in batch.journal if isinstance(event, Asked)])
+    end.connected(Batch(100), birth=2, session_present=True)
+    data = PROGRAM
+    down(end, Block(blob=get.blob, index=0, size=len(data), crc=chunks.crc(data), data=data), ask=DEED, now=200)
+    assert not end.wanted
+    down(end, question(), ask=DEED, now=300)
+    assert [item.id for item in end.wanted] == [DEED]
+
+
 def test_a_blob_that_nobody_above_has_refuses_the_ask(tmp_path: Path) -> None:
     end = lower(tmp_path)
     down(end, question(), ask=DEED)
@@ -121,7 +199,7 @@ def test_an_answer_is_offered_with_its_bytes_where_they_fit(tmp_path: Path) -> N
 def test_only_the_missing_pieces_are_sent(tmp_path: Path) -> None:
     end = furnished(tmp_path)
     down(end, question(), ask=DEED)
-    batch, data = Batch(5), bytes(100_000)
+    batch, data = Batch(5), bytes(50_000)
     end.worked(batch, end.members[DEED], data)
     end._outbox.commit([batch], {})  # type: ignore[attr-defined]
     payload = codec.digest(data)
@@ -288,3 +366,30 @@ def test_blocks_that_come_when_nobody_waits_any_more_are_let_go(tmp_path: Path) 
         data = chunks.piece(PROGRAM, index, get.chunk)
         block = Block(blob=codec.digest(PROGRAM), index=index, size=len(PROGRAM), crc=chunks.crc(data), data=data)
         assert not down(end, block, ask=DEED).sends
+
+
+@pytest.mark.parametrize("size", [2 << 30, (1 << 53) - 1])
+def test_an_ask_that_there_is_no_room_for_is_refused_before_a_byte_of_it_is_set_aside(tmp_path: Path, size: int) -> None:
+    end = lower(tmp_path)
+    batch = down(end, question(size=size), ask=DEED)
+    (refusal,) = [body for body in bodies(batch) if isinstance(body, Refuse)]
+    assert refusal.reason == "no_room"
+    assert batch.forgets == ["m/" + DEED.hex()]
+    assert not sent(batch, Get)
+    assert not list((tmp_path / "lower-spool").iterdir())
+
+
+def test_answers_that_nobody_has_receipted_leave_no_room_for_more_work_but_two_always_may_wait(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    end._spool.limit = 30_000  # the program and two answers of this size
+    for number in (1, 2, 3):
+        deed = bytes([number]) * 16
+        batch = down(end, question(run=f"run{number}"), ask=deed)
+        if number < 3:
+            assert end.members[deed].state == "working"
+            end.worked(Batch(0), end.members[deed], bytes([number]) * 20_000)
+    (refusal,) = [body for body in bodies(batch) if isinstance(body, Refuse)]
+    assert refusal.reason == "no_room"
+    down(end, Receipt(status="ok", payload=end.members[b"\1" * 16].payload), ask=b"\1" * 16)
+    down(end, question(run="run3"), ask=b"\3" * 16)
+    assert end.members[b"\3" * 16].state == "working"

@@ -4,6 +4,7 @@ import pytest
 
 from folkmoot.errors import MisuseFault
 from folkmoot.hop.member import (
+    HEEL,
     AskAgain,
     Asked,
     Cancelled,
@@ -61,6 +62,22 @@ def test_need_sends_the_missing_pieces_and_waits_on() -> None:
     item = offering()
     assert item.handle(Receipted("need", have=b"\x01"), 6) == [SendPieces(b"\x01")]
     assert item.state == "offering"
+
+
+def test_a_need_on_the_heels_of_another_brings_the_manifest_again_and_no_piece() -> None:
+    item = offering()
+    item.handle(Receipted("need"), 6)
+    assert item.handle(Receipted("need"), 7) == []
+    assert item.wake == 6 + HEEL
+    assert item.handle(Woke(), 6 + HEEL) == [Offer(1)]
+    assert item.handle(Receipted("need", have=b"\x01"), 7 + HEEL) == [SendPieces(b"\x01")]
+
+
+def test_what_a_broker_has_forgotten_is_sent_at_once() -> None:
+    item = offering()
+    item.handle(Receipted("need"), 6)
+    item.handle(Reconnected(), 7)
+    assert item.handle(Receipted("need"), 8) == [SendPieces(b"")]
 
 
 def test_work_that_fails_is_refused() -> None:

@@ -26,14 +26,19 @@ def manifest(data: bytes, *, inline: bool = True, **fields: object) -> Answer:
     return Answer(**{**given, "payload": payload, "inline": data if inline else None, **fields})  # type: ignore[arg-type]
 
 
+def opened(folder: Path) -> Upper:
+    """Gives an upper end with a round open for d1 and d2."""
+    made = upper(folder)
+    members = (round.Invitation("d1"), round.Invitation("d2"))
+    event = round.Opened("k", ask(weights=codec.digest(WEIGHTS)), round.Terms(deadline=60_000), members)
+    made.open(Batch(0), event, Heap(), BLOBS)
+    return made
+
+
 @pytest.fixture
 def end(tmp_path: Path) -> Upper:
     """Gives an upper end with a round open for d1 and d2."""
-    made = upper(tmp_path)
-    members = (round.Invitation("d1"), round.Invitation("d2"))
-    opened = round.Opened("k", ask(weights=codec.digest(WEIGHTS)), round.Terms(deadline=60_000), members)
-    made.open(Batch(0), opened, Heap(), BLOBS)
-    return made
+    return opened(tmp_path)
 
 
 def heap(end: Upper) -> dict[str, bytes]:
@@ -47,8 +52,8 @@ def test_an_ask_carries_the_weights_where_they_fit(tmp_path: Path) -> None:
     for weights, fits in ((WEIGHTS, True), (bytes(INLINE + 1), False)):
         made, batch = upper(tmp_path), Batch(0)
         question = ask(weights=codec.digest(weights))
-        opened = round.Opened("k", question, round.Terms(deadline=60_000), (round.Invitation("d1"),))
-        made.open(batch, opened, Heap(), {codec.digest(weights): weights})
+        event = round.Opened("k", question, round.Terms(deadline=60_000), (round.Invitation("d1"),))
+        made.open(batch, event, Heap(), {codec.digest(weights): weights})
         (send,) = sent(batch, Ask)
         assert isinstance(send.body, Ask)
         assert send.body.inline == (weights if fits else None)
@@ -75,11 +80,7 @@ def test_a_large_answer_comes_in_pieces_and_only_what_is_missing_is_asked_for(en
     answer = manifest(data, inline=False)
     (need,) = sent(up(end, answer, ask=DEED["d1"]), Receipt)
     assert need.body == Receipt(status="need", payload=answer.payload, have=b"\0")
-    pieces = [
-        Chunk(payload=answer.payload, index=i, crc=chunks.crc(part), data=part)
-        for i in range(5)
-        for part in [chunks.piece(data, i, 1_024)]
-    ]
+    pieces = cut(answer, data)
     for piece in (pieces[3], pieces[0], pieces[3]):
         assert not up(end, piece, ask=DEED["d1"]).sends
     (again,) = sent(up(end, answer, ask=DEED["d1"]), Receipt)
@@ -88,6 +89,49 @@ def test_a_large_answer_comes_in_pieces_and_only_what_is_missing_is_asked_for(en
         up(end, piece, ask=DEED["d1"])
     assert sent(up(end, pieces[4], ask=DEED["d1"]), Receipt)[0].body == Receipt(status="ok", payload=answer.payload)
     assert heap(end) == {"d1": data}
+
+
+def cut(answer: Answer, data: bytes) -> list[Chunk]:
+    """Gives the pieces of an answer."""
+    parts = [chunks.piece(data, index, answer.chunk) for index in range(chunks.count(len(data), answer.chunk))]
+    return [Chunk(payload=answer.payload, index=i, crc=chunks.crc(part), data=part) for i, part in enumerate(parts)]
+
+
+def test_pieces_that_come_before_their_manifest_after_a_restart_are_not_lost(end: Upper, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 20
+    answer = manifest(data, inline=False)
+    pieces = cut(answer, data)
+    up(end, answer, ask=DEED["d1"])
+    up(end, pieces[0], ask=DEED["d1"])
+    second = opened(tmp_path)
+    for piece in pieces[1:]:
+        assert not up(second, piece, ask=DEED["d1"]).sends
+    assert sent(up(second, answer, ask=DEED["d1"]), Receipt)[0].body == Receipt(status="ok", payload=answer.payload)
+    assert heap(second) == {"d1": data}
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_pieces_of_a_transfer_that_is_over_or_of_nobody_change_nothing(end: Upper, tmp_path: Path) -> None:
+    data = bytes(2_000)
+    answer = manifest(data, inline=False)
+    pieces = cut(answer, data)
+    assert not up(end, pieces[0], ask=DEED["d1"]).sends
+    for body in (answer, *pieces, pieces[0]):
+        batch = up(end, body, ask=DEED["d1"])
+    assert (batch.sends, batch.faults) == ([], [])
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_what_two_members_call_by_the_same_digest_does_not_mix(end: Upper) -> None:
+    data = bytes(2_000)
+    answer = manifest(data, inline=False)
+    for name in ("d1", "d2"):
+        up(end, answer, ask=DEED[name], src=name, member=name)
+    for piece in cut(answer, data):
+        up(end, piece, ask=DEED["d1"])
+    for piece in cut(answer, data):
+        up(end, piece, ask=DEED["d2"], src="d2", member="d2")
+    assert heap(end) == {"d1": data, "d2": data}
 
 
 def test_a_piece_whose_crc_is_wrong_is_not_there(end: Upper) -> None:
@@ -180,6 +224,19 @@ def test_half_an_answer_goes_with_its_round(end: Upper) -> None:
     end.tick(batch)
     end.forget(batch, "k")
     assert next(end._spool.have(codec.digest(data), 5_000, 1_024).missing()) == 0
+
+
+def test_a_member_that_was_seated_before_its_hello_had_come_is_asked_when_it_comes(tmp_path: Path) -> None:
+    made = upper(tmp_path)
+    hello = Hello(data="toy", examples=3)
+    up(made, Status(state="up", birth=1, hello=codec.digest(codec.dump(hello))))
+    members = (round.Invitation("d1", here=False),)
+    event = round.Opened("k", ask(weights=codec.digest(WEIGHTS)), round.Terms(deadline=60_000), members)
+    batch = Batch(0)
+    made.open(batch, event, Heap(), BLOBS)
+    assert not sent(batch, Ask)
+    assert [send.ask for send in sent(up(made, hello, now=50), Ask)] == [DEED["d1"]]
+    assert not sent(up(made, hello, now=60), Ask)
 
 
 def test_a_will_marks_away_and_a_birth_brings_the_ask_again(end: Upper) -> None:

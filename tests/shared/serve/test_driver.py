@@ -9,6 +9,7 @@ import pytest
 from folkmoot.clock import Mark, Timeline
 from folkmoot.errors import StoreFault
 from folkmoot.hop.batch import Batch
+from folkmoot.link.face import Arrived, Disconnected
 from folkmoot.serve.driver import Driver, Input
 
 
@@ -72,3 +73,44 @@ async def test_time_alone_makes_a_step() -> None:
     assert scene.story[0] == ("step", [])
     driver.stop()
     await task
+
+
+async def test_messages_that_come_faster_than_they_are_stored_are_dropped_and_not_acknowledged() -> None:
+    scene = Scene()
+    driver, task = await drive(scene)
+    taken = [Arrived("topic", bytes(1 << 20), False, number) for number in range(40)]
+    for event in taken:
+        driver.post("up", event)
+    driver.post("up", Disconnected("gone", ()))  # what is no message is never dropped
+    await scene.stepped.wait()
+    assert scene.story[0] == ("step", [*taken[:31], Disconnected("gone", ())])
+    scene.stepped.clear()
+    driver.post("up", taken[39])
+    await scene.stepped.wait()
+    assert scene.story[4] == ("step", [taken[39]])
+    driver.stop()
+    await task
+
+
+async def test_telemetry_leaves_room_for_what_somebody_waits_for() -> None:
+    scene = Scene()
+    driver, task = await drive(scene)
+    for _ in range(40):
+        driver.post("up", Arrived("topic", bytes(1 << 20), False, None))
+    driver.post("up", Arrived("topic", bytes(1 << 20), False, 1))
+    await scene.stepped.wait()
+    assert [event.token for event in scene.story[0][1]] == [None] * 15 + [1]
+    driver.stop()
+    await task
+
+
+async def test_what_a_failed_step_had_taken_is_still_known() -> None:
+    scene = Scene()
+    scene.failing = True
+    driver, task = await drive(scene)
+    driver.post("up", 1)
+    await asyncio.wait([task])
+    driver.post("up", 2)
+    assert driver.left == [("up", 1), ("up", 2)]
+    with pytest.raises(StoreFault):
+        await task

@@ -7,7 +7,7 @@ from folkmoot.hop.batch import Send
 from folkmoot.link.face import Connected, Disconnected, Failed, Limits, Published
 from folkmoot.serve.outlet import Outlet
 from folkmoot.wire import codec
-from folkmoot.wire.messages import Get, Request, Started, Status, Telemetry
+from folkmoot.wire.messages import Block, Get, Request, Started, Status, Telemetry
 from folkmoot.wire.topics import Tree
 from tests.kit.asks import ask
 
@@ -88,6 +88,15 @@ def test_what_the_broker_did_not_take_before_the_link_went_is_sent_again_first()
     assert [codec.unseal(payload, limit=10_000).ask for _, _, payload, _ in slot.taken] == [b"\2" * 16, b"\3" * 16]
 
 
+def test_a_request_for_blocks_that_may_have_arrived_is_not_sent_again() -> None:
+    made, slot = outlet(free=2, upper=False)
+    made.post([Send("d1", Get(blob=b"b" * 32, count=1), b"1" * 16), Send("d1", Get(), b"1" * 16)], 0)
+    made.hear(Disconnected("gone", tuple(key for key, *_ in slot.taken)), 2)
+    slot.free, slot.taken = 9, []
+    made.hear(Connected(True, Limits(9, 1_000)), 3)
+    assert [codec.unseal(payload, limit=10_000).body for _, _, payload, _ in slot.taken] == [Get()]
+
+
 def test_a_refused_message_is_given_back_and_not_repeated() -> None:
     made, slot = outlet()
     send = Send("d1", Request(what="hello"))
@@ -112,3 +121,25 @@ def test_it_tells_how_large_messages_were() -> None:
     made.post([Send("d1", Started(), b"1" * 16)], 0)
     assert told == [("d1", b"1" * 16, len(slot.taken[0][2]))]
     assert (made.messages, made.bytes) == (1, len(slot.taken[0][2]))
+
+
+def test_what_waits_is_bounded_by_its_bytes_and_the_oldest_goes() -> None:
+    piece = bytes(1 << 20)  # the same one in every message: what is bounded is what they would take
+    made, slot = outlet(free=0)
+
+    def post(first: int, last: int) -> None:
+        for index in range(first, last):
+            made.post([Send("d1", Block(blob=b"b" * 32, index=index, size=1 << 30, data=piece), b"1" * 16)], 0)
+
+    post(0, 100)
+    assert [send.body.index for send in made.waiting] == list(range(37, 100))  # type: ignore[union-attr]
+    slot.free = 3
+    made.hear(Connected(False, Limits(3, 1 << 21)), 1)
+    assert len(made.waiting) == 60
+    made.hear(Disconnected("gone", tuple(key for key, *_ in slot.taken)), 2)
+    assert len(made.waiting) == 63
+    slot.free = 63
+    made.hear(Connected(False, Limits(63, 1 << 21)), 3)
+    assert not made.waiting
+    post(100, 200)  # what has gone is not counted any more
+    assert len(made.waiting) == 63

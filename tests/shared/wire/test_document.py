@@ -76,6 +76,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         "map entries, nesting": (codec.MAP, codec.DEPTH),
         "groups of a layout": (layout.GROUPS,),
     }
+    assert f"`need` within {member.HEEL // seconds} s of another" in section("The life of an Ask")
     for what, values in expected.items():
         figures = [int(figure.replace(",", "")) for figure in re.findall(r"(?<![\^\d])\d[\d,]*(?!\^)", numbers[what])]
         assert [figure for figure in figures if figure in values][: len(values)] == list(values), what

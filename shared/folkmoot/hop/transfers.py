@@ -1,0 +1,94 @@
+"""Large answers on their way to one upper end, in pieces: one for each Ask of a member, as many at once as the spool takes.
+
+Whoever comes when there is no place waits for its turn, which comes when a transfer ends. One that has stood still for a while
+gives its place to those that wait; what is there of it stays, as long as there is room for it.
+"""
+
+from collections.abc import Iterator
+
+from folkmoot.hop.ports import Spool
+from folkmoot.wire import chunks, codec
+from folkmoot.wire.messages import Answer, Chunk
+
+# ms without a piece. A member without a receipt says its manifest again after 30 s (folkmoot.hop.member): one that is still
+# there has had two chances to go on.
+STALLED = 75_000
+
+Key = tuple[str, bytes]
+"""A member, and the sha256 of the payload."""
+
+
+class Transfers:
+    """What is coming, and what waits."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._coming: dict[Key, Answer] = {}
+        self._heard: dict[Key, int] = {}  # when the last piece of it came, ms of the timeline
+        self._waiting: dict[Key, tuple[bytes, Answer]] = {}  # with the id of the Ask
+
+    def begin(self, member: str, ask: bytes, answer: Answer, now: int) -> chunks.Bitmap | None:
+        """Gives which pieces are there; None where there is no place now: `turns` gives it again when there is one."""
+        key = (member, answer.payload)
+        if not self._fits(answer, key) and not self._make_place(answer, key, now):
+            self._waiting[key] = (ask, answer)
+            return None
+        self._waiting.pop(key, None)
+        self._coming[key] = answer
+        self._heard[key] = now
+        return self._spool.have(_name(key), answer.size, answer.chunk)
+
+    def write(self, member: str, piece: Chunk, now: int) -> Answer | None:
+        """Stores a piece; gives the manifest when all are there.
+
+        A piece without a manifest is of a transfer that is over, or of one before a restart: that goes on, and its manifest,
+        which our Ask brings again, stands behind the pieces that are on their way.
+        """
+        key = (member, piece.payload)
+        answer = self._coming.get(key)
+        if answer is None and not self._spool.resume(_name(key)):
+            return None
+        self._heard[key] = now
+        return answer if self._spool.write(_name(key), piece.index, piece.data) else None
+
+    def read(self, member: str, payload: bytes) -> bytes:
+        """Gives the whole payload of a transfer."""
+        return self._spool.read(_name((member, payload)))
+
+    def end(self, member: str, payload: bytes) -> None:
+        """Forgets a transfer, where there is one."""
+        key = (member, payload)
+        self._waiting.pop(key, None)
+        self._coming.pop(key, None)
+        if self._heard.pop(key, None) is not None:
+            self._spool.drop(_name(key))
+
+    def turns(self) -> Iterator[tuple[str, bytes, Answer]]:
+        """Yields member, Ask id and manifest of those that can begin now, in the order in which they came."""
+        while self._waiting:
+            key, (ask, answer) = next(iter(self._waiting.items()))
+            if not self._fits(answer, key):
+                return
+            del self._waiting[key]
+            yield key[0], ask, answer
+
+    def _fits(self, answer: Answer, key: Key) -> bool:
+        return self._spool.fits(_name(key), answer.size)
+
+    def _make_place(self, answer: Answer, key: Key, now: int) -> bool:
+        """Takes the places of those that stand still; says whether there is one now."""
+        for still, heard in sorted(self._heard.items(), key=lambda item: item[1]):
+            if now - heard < STALLED:
+                return False
+            self._coming.pop(still, None)
+            del self._heard[still]
+            self._spool.rest(_name(still))
+            if self._fits(answer, key):
+                return True
+        return False
+
+
+def _name(key: Key) -> bytes:
+    """Gives the name of a transfer in the spool: what a member sends is its own affair, whoever else has announced the same."""
+    member, payload = key
+    return codec.digest(member.encode() + payload)
