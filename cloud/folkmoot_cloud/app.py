@@ -16,6 +16,7 @@ from folkmoot_cloud.blobs.endpoints import router as blobs
 from folkmoot_cloud.blobs.service import anchored
 from folkmoot_cloud.blobs.store import BlobStore, Folder
 from folkmoot_cloud.clock import now
+from folkmoot_cloud.contributions.endpoints import router as contributions
 from folkmoot_cloud.database import Database
 from folkmoot_cloud.devices.endpoints import router as devices
 from folkmoot_cloud.engine import Context, MakeEngine
@@ -65,7 +66,7 @@ def create_app(settings: Settings, make_engine: MakeEngine) -> FastAPI:
     app.add_middleware(BodyLimit, usual=settings.limits.request, uploads={"/v1/tasks": settings.limits.bundle + FORM})
     # What any request may end with: its body is looked at before anybody knows whether it is wanted.
     closed = problems.responses(Fault, Unauthorized, Forbidden, TooLarge, Invalid, Unavailable)
-    for router in (tenants_router, tasks, runs, rounds, models, gateways, devices, events, blobs, tokens_router):
+    for router in (tenants_router, tasks, runs, rounds, models, gateways, devices, contributions, events, blobs, tokens_router):
         app.include_router(router, prefix="/v1", responses=closed)
     app.include_router(health.router)
     openapi.install(app)

@@ -50,12 +50,13 @@ class Gateway:
         self._grace = grace
         self._births = births
         self._dirty: int | None = None  # when to tell the cloud what has changed at home
-        self._batches: dict[str, Batch] = {}
+        self._payload: Kept = lambda owner, sha256: None
 
     @property
     def wake(self) -> int | None:
         """When to step although nothing has come."""
-        return min((at for at in (self._above.wake, self._below.wake, self._dirty) if at is not None), default=None)
+        over = [until(open) for open in self._below.rounds.values() if open.round.state == "closed"]
+        return min((at for at in (self._above.wake, self._below.wake, self._dirty, *over) if at is not None), default=None)
 
     def restore(self, histories: Sequence[History], payload: Kept) -> list[str]:
         """Rebuilds what was under way from the journal; `payload(owner, sha256)` gives the answers that were kept.
@@ -63,6 +64,7 @@ class Gateway:
         Gives the machines that cannot be gone on with: they must be forgotten before the first step, so that their Ask, when it
         comes again, begins anew.
         """
+        self._payload = payload
         for key, history in histories:
             if key.startswith(MEMBER):
                 self._above.restore(history)  # type: ignore[arg-type]
@@ -142,22 +144,32 @@ class Gateway:
         while True:
             wanted, self._above.wanted = self._above.wanted, []
             unwanted, self._above.unwanted = self._above.unwanted, []
-            closed = [open for open in self._below.rounds.values() if open.round.state == "closed"]
+            closed = [open for open in self._below.rounds.values() if open.round.state == "closed" and not self._kept(up, open)]
             if not (wanted or unwanted or closed):
                 return
             for item in unwanted:
-                if item.id.hex() in self._below.rounds:
-                    self._below.tell(down, item.id.hex(), round.Stopped("upper"))
+                self._below.tell(down, item.id.hex(), round.Stopped("upper"))
+                self._below.forget(down, item.id.hex())
             for item in wanted:
-                self._begin(up, down, item)
+                if item.state == "working":
+                    self._begin(up, down, item)
             for open in closed:
                 self._finish(up, down, open)
 
+    def _kept(self, up: Batch, open: Open) -> bool:
+        """Says whether a closed round has answered and is kept: its Ask may come again, with fewer leaves."""
+        item = self._above.members.get(bytes.fromhex(open.key))
+        return up.now < until(open) and (item is None or item.state == "offering" or item.delivered)
+
     def _begin(self, up: Batch, down: Batch, item: member.Member) -> None:
-        """An Ask from above becomes a round below, unless it is one already."""
+        """An Ask from above becomes a round below, or takes the leaves that it no longer has out of the one that it is."""
         key = item.id.hex()
         if key in self._below.rounds:
+            self._retract(down, item)
             return
+        for other in list(self._below.rounds.values()):  # of the same run: a newer Ask says that its round is over above
+            if other.round.state == "closed" and other.round.opened.ask.run == item.ask.run:
+                self._below.forget(down, other.key)
         try:
             sums, blobs, contract = self._numbers(item.ask)
         except DiskFault:
@@ -211,22 +223,30 @@ class Gateway:
                 return name
         return device
 
+    def _retract(self, down: Batch, item: member.Member) -> None:
+        """Takes out of a round what its Ask had and has no more. Raises StoreFault where an answer in it is gone."""
+        key = item.id.hex()
+        if item.ask.each is None:
+            return
+        asked = {leaf.device for leaf in item.ask.each}
+        for device in sorted(self._below.rounds[key].round.devices - asked):
+            if not self._below.retract(down, key, device, lambda sha256: self._payload(ROUND + key, sha256)):
+                raise StoreFault(f"an answer with {device} in it is gone from the store: it cannot be taken out of {key}")
+
     def _finish(self, up: Batch, down: Batch, open: Open) -> None:
         """A round below is over: its sums are the answer, unless nobody above wants it any more."""
         item = self._above.members.get(bytes.fromhex(open.key))
-        if item is not None and item.state == "working":
-            assert isinstance(open.sums, Sums)
-            sums = with_traffic(with_fates(open.sums.partial(), open.round), open)
-            self._above.worked(up, item, partial.dump(sums))
-        self._below.forget(down, open.key)
+        if item is None or item.state != "working":
+            self._below.forget(down, open.key)
+            return
+        assert isinstance(open.sums, Sums)
+        sums = with_traffic(with_fates(open.sums.partial(), open.round), open)
+        self._above.worked(up, item, partial.dump(sums))
 
     def _restore(self, key: str, history: Any, payload: Kept) -> bool:
-        """Rebuilds one round; says False for one that nobody wants any more, or whose blobs or answers are gone."""
-        item = self._above.members.get(bytes.fromhex(key))
-        if item is None or item.state != "working":
-            return False
+        """Rebuilds one round, also one that has answered; says False for one whose blobs or answers are gone."""
         try:
-            sums, blobs, _ = self._numbers(item.ask)
+            sums, blobs, _ = self._numbers(history[0][1].ask)
             self._below.restore(key, history, sums, blobs, lambda sha256: payload(ROUND + key, sha256))
         except DiskFault:
             raise  # what cannot be read now is not gone
@@ -234,6 +254,11 @@ class Gateway:
             log.warning("a round under way is begun anew", extra={"round": key, "reason": str(fault)})
             return False
         return True
+
+
+def until(open: Open) -> int:
+    """Gives until when a closed round is kept: then its parent is over as well, in ms of the timeline."""
+    return open.round.opened.terms.deadline + MARGIN_MOST
 
 
 def with_fates(sums: partial.Partial, machine: round.Round) -> partial.Partial:

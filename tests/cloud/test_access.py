@@ -71,7 +71,8 @@ async def test_a_token_opens_only_what_its_scopes_say(cloud: Cloud) -> None:
     assert answers["tasks:write"] == {("POST", "/v1/tasks")}
     assert answers["models:write"] == {("POST", "/v1/models/{model_id}/promote"), ("POST", "/v1/tasks/{task_id}/rollback")}
     verbs = ("", "/{run_id}/stop", "/{run_id}/pause", "/{run_id}/resume", "/{run_id}/rounds")
-    assert answers["runs:write"] == {("POST", f"/v1/runs{verb}") for verb in verbs}
+    taking_back = ("DELETE", "/v1/devices/{device}/contributions")
+    assert answers["runs:write"] == {taking_back, *(("POST", f"/v1/runs{verb}") for verb in verbs)}
     assert all(method in ("GET", "HEAD") and "tokens" not in path for method, path in answers["read"])
     everything = {one for one in OPERATIONS if one not in OPEN and one[1] != "/v1/events"}
     assert answers["admin"] == everything

@@ -37,7 +37,7 @@ async def test_the_record_of_a_round_tells_what_became_of_everybody(cloud: Cloud
     assert (shown["bytes_up"], shown["bytes_down"]) == (400, 90)
     assert shown["seconds"] >= 0
     assert shown["evaluation"] == {"loss": 0.5, "accuracy": 0.75, "examples": 8, "members": 2}
-    nobody = dict.fromkeys(("waiting", "answered", "refused", "rejected", "late", "silent"), 0)
+    nobody = dict.fromkeys(("waiting", "answered", "refused", "rejected", "retracted", "late", "silent"), 0)
     assert shown["gateways"] == nobody | {"asked": 3, "answered": 1, "late": 1, "waiting": 1}
     assert shown["devices"] == nobody | {"asked": 4, "answered": 1, "rejected": 1, "refused": 1, "waiting": 1}
     assert (await cloud.json(f"/v1/runs/{run['id']}/rounds"))["items"] == [shown]
@@ -139,6 +139,7 @@ async def test_what_is_not_there_is_not_found(cloud: Cloud) -> None:
     [
         ("", ("answered", "")),
         ("silent", ("silent", "")),
+        ("retracted", ("retracted", "")),
         ("silent:deadline", ("silent", "deadline")),
         ("late:goal", ("late", "goal")),
         ("refused:busy", ("refused", "busy")),

@@ -32,6 +32,9 @@ class Heap:
     def add(self, member: str, content: bytes) -> None:
         self.added[member] = content
 
+    def remove(self, member: str, answer: Answer, data: bytes) -> None:
+        assert self.added.pop(member) == data
+
 
 def upper(folder: Path) -> Upper:
     """Gives an upper end, the gateway g1."""

@@ -123,6 +123,10 @@ class Federation:
             await service.stop()
         await self._stack.aclose()
 
+    async def stop_cloud(self) -> None:
+        """Ends the cloud in order, before the gateways and devices."""
+        await self._stack.aclose()
+
     @contextlib.asynccontextmanager
     async def _cloud(self) -> AsyncIterator[httpx.AsyncClient]:
         app = create_app(self.settings, Runner)

@@ -16,6 +16,7 @@ Kind = Literal[
     "run.finished",
     "round.opened",
     "round.answered",
+    "round.retracted",
     "round.closed",
     "model.created",
     "model.evaluated",

@@ -127,6 +127,14 @@ async def kept(session: ReadSession, store: BlobStore, tenant: str, machine: str
     return row.content if row.content is not None else await store.get(tenant, digest)
 
 
+async def drop(session: Session, tenant: str, machine: str, digest: str) -> list[str]:
+    """Drops one payload; gives its digest as `forget` does, where it is large and nothing refers to it any more."""
+    mine = (Kept.tenant == tenant) & (Kept.machine == machine) & (Kept.digest == digest)
+    large = list(await session.scalars(select(Kept.digest).where(mine, Kept.content.is_(None))))
+    await session.execute(delete(Kept).where(mine).execution_options(synchronize_session=False))
+    return [] if await _used(session, tenant, digest) else large
+
+
 async def forget(session: Session, tenant: str, machine: str) -> list[str]:
     """Drops a machine that is done: its events, its snapshot, its payloads.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Word = Literal["asked", "answered", "refused", "rejected", "late", "silent"]
+Word = Literal["asked", "answered", "refused", "rejected", "retracted", "late", "silent"]
 WORDS: tuple[Word, ...] = get_args(Word)
 # Who cannot be reached says nothing: the record calls both silent, and says why.
 _ABSENT = ("away", "gone")

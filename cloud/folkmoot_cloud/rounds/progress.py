@@ -47,6 +47,16 @@ async def told(session: Session, run: Run, number: int, fates: Sequence[Fate], a
             events.append(session, run.tenant, "round.answered", at, content, run.id)
 
 
+async def retracted(
+    session: Session, run: Run, number: int, device: str, gateways: Sequence[str], undone: str | None, at: datetime
+) -> None:
+    """A device is out of a round below these gateways; the answer of `undone` was taken out, and a new one is waited for."""
+    fates = [Fate(gateway, device, "retracted") for gateway in gateways]
+    await repository.tell(session, run.tenant, run.id, number, [*fates, *([] if undone is None else [Fate(undone)])])
+    content = {"round": number, "device": device, "gateways": list(gateways), "answered": undone is not None}
+    events.append(session, run.tenant, "round.retracted", at, content, run.id)
+
+
 async def closed(
     session: Session,
     run: Run,

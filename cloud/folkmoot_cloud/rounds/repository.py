@@ -9,7 +9,7 @@ from folkmoot_cloud.database import ReadSession, Session
 from folkmoot_cloud.pages import Rows, Window, page
 from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.statements import upsert
-from folkmoot_cloud.tables import Evaluation, Member, Round
+from folkmoot_cloud.tables import Evaluation, Member, Round, Run
 
 # (number, whether gateways, fate, how many)
 Count = tuple[int, bool, str, int]
@@ -30,6 +30,25 @@ async def listing(session: ReadSession, tenant: str, run_id: str, window: Window
 async def find(session: ReadSession, tenant: str, run_id: str, number: int) -> Round | None:
     """Gives a round."""
     return await session.get(Round, (tenant, run_id, number))
+
+
+async def asked(session: ReadSession, tenant: str, device: str) -> list[tuple[str, int]]:
+    """Gives the open rounds of runs that are not finished in which a device was asked: run and number, sorted."""
+    wanted = (
+        select(Member.run_id, Member.number)
+        .join(Round, (Round.tenant == Member.tenant) & (Round.run_id == Member.run_id) & (Round.number == Member.number))
+        .join(Run, (Run.tenant == Member.tenant) & (Run.id == Member.run_id))
+        .where(Member.tenant == tenant, Member.device == device, Round.status == "open", Run.status != "finished")
+    )
+    return [(run, number) for run, number in await session.execute(wanted.distinct().order_by(Member.run_id, Member.number))]
+
+
+async def homes(session: ReadSession, tenant: str, run_id: str, number: int, device: str) -> list[str]:
+    """Gives the gateways by way of which a device was asked in a round, sorted."""
+    wanted = select(Member.gateway).where(
+        Member.tenant == tenant, Member.run_id == run_id, Member.number == number, Member.device == device
+    )
+    return list(await session.scalars(wanted.order_by(Member.gateway)))
 
 
 async def tell(session: Session, tenant: str, run_id: str, number: int, fates: Iterable[Fate]) -> None:

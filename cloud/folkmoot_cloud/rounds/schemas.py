@@ -18,6 +18,7 @@ class Tally(BaseModel):
     answered: int = Field(default=0, description="Their updates are in the new version.")
     refused: int = Field(default=0, description="Said that they would not.")
     rejected: int = Field(default=0, description="Their answers did not pass the screens.")
+    retracted: int = Field(default=0, description="Were taken out: the round is as if they had never been in it.")
     late: int = Field(default=0, description="Had begun, and the round was over first.")
     silent: int = Field(default=0, description="Were never heard of.")
 

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import random
 import secrets
+from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -148,7 +149,7 @@ class Life:
         below.software = f"folkmoot {__version__}"
         self._node = Cloud(below, GRACE, ())
         self._journal = DatabaseJournal(context, MAIN, self._node, tree.shard, self._leased)
-        self._journal.ended, self._journal.given = self._ended, self._subscribe
+        self._journal.ended, self._journal.given, self._journal.look = self._ended, self._subscribe, self.look
         self._driver = Driver(self._journal, timeline)
         self._port = Port("down", self._driver.post, timeline)
         session = Session(
@@ -264,6 +265,7 @@ class Life:
                     found = await runs.unfinished(session, MAIN)
                 for run in found:
                     await self._see(run)
+                await self._retract([run.id for run in found])
                 until = loop.time() + BEAT
                 continue
             if named is None:
@@ -272,6 +274,7 @@ class Life:
                 row = await runs.find(session, MAIN, named)
             if row is not None and row.status != "finished":
                 await self._see(Wanted(named, row.desired, row.rounds))
+                await self._retract([named])
 
     async def _see(self, run: Wanted) -> None:
         """Enters a run of ours, or sees what an operator has changed about it: perhaps by way of another replica."""
@@ -285,6 +288,14 @@ class Life:
             entered = await self._load(run.id)
             if entered is not None:
                 self._driver.post("runs", entered)
+
+    async def _retract(self, named: Sequence[str]) -> None:
+        """Sees which devices somebody wants out of the open rounds of these runs, here or at another replica."""
+        mine = [run for run in named if run in self._node.campaigns]
+        async with self._context.database.read() as session:
+            wanted = await load.retractions(session, self._context, MAIN, mine)
+        for one in wanted:
+            self._driver.post("runs", one)
 
     async def _load(self, run_id: str) -> Enter | None:
         """Gives a run as the database has it now; None where it is over, or cannot be gone on with."""

@@ -14,7 +14,7 @@ from folkmoot.wire import codec
 from folkmoot.wire.topics import NONE
 from folkmoot_cloud import clock
 from folkmoot_cloud.contributions import repository as contributions
-from folkmoot_cloud.database import Session
+from folkmoot_cloud.database import Session, after_commit
 from folkmoot_cloud.engine import Context
 from folkmoot_cloud.gateways import service as gateways
 from folkmoot_cloud.journal import repository as entries
@@ -36,6 +36,7 @@ from folkmoot_cloud.runner.node import (
     RoundOpened,
     RunMoved,
 )
+from folkmoot_cloud.runner.retraction import Postponed, Retracted
 from folkmoot_cloud.runs import progress as runs
 from folkmoot_cloud.runs import repository as run_rows
 from folkmoot_cloud.tables import Run
@@ -55,6 +56,8 @@ class DatabaseJournal:
         """Hears of a run that has ended, or was to end and was given more rounds meanwhile."""
         self.given: Callable[[], None] = _nobody
         """Hears that fewer shards are ours."""
+        self.look: Callable[[str], None] = _nobody
+        """Hears of a run of which there is more in the database than the program has seen."""
         self.ahead: dict[str, int] = {}  # machine to the ms that the program's time is ahead of its own; 0 for those begun here
         self._models: dict[str, str] = {}  # run to its newest model, for the parent of the next
         self._rows: dict[str, Run] = {}  # what does not change about a run that is ours
@@ -111,6 +114,8 @@ class DatabaseJournal:
             self._sequences.pop(key, None)
             self.ahead.pop(key, None)
             orphans.update(await entries.forget(session, self._tenant, key))
+        for key, payload in batch.drops:
+            orphans.update(await entries.drop(session, self._tenant, key, payload.hex()))
         for key, event in batch.rows:
             machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
         for key, events in machines.items():
@@ -139,6 +144,10 @@ class DatabaseJournal:
                     await rounds.opened(session, await self._row(session, run), number, base, asked, at)
                 case AnswerTaken():
                     await self._answer(session, fact, at)
+                case Retracted():
+                    await self._retracted(session, fact, at)
+                case Postponed(run):
+                    after_commit(session, lambda run=run: self.look(run))  # type: ignore[misc]
                 case Learnt(run, _, campaign):
                     row = await self._row(session, run)
                     parent = self._models.get(run) or row.model or row.base_model
@@ -189,7 +198,21 @@ class DatabaseJournal:
         row = await self._row(session, fact.run)
         await rounds.told(session, row, fact.number, [Fate(fact.member, fate="answered", bytes_up=fact.size)], at)
 
+    async def _retracted(self, session: Session, fact: Retracted, at: datetime) -> None:
+        undone = None
+        if fact.undone is not None:
+            ask, undone = fact.undone
+            await contributions.remove(session, self._tenant, ask, undone)
+        row = await self._row(session, fact.run)
+        await rounds.retracted(session, row, fact.number, fact.device, fact.gateways, undone, at)
+        await contributions.retracted(session, self._tenant, fact.run, fact.number, fact.device, at)
+
     async def _closed(self, session: Session, fact: RoundClosed, at: datetime) -> None:
+        # Requests hold the run as well. The next life, which begins where this step did, does what they ask for first.
+        await run_rows.locked(session, self._tenant, fact.run)
+        wanted = await contributions.retractions(session, self._tenant, [fact.run])
+        if any(one.number == fact.number for one in wanted):
+            raise StoreFault(f"round {fact.number} of run {fact.run} has retractions that came in its last moment")
         row = await self._row(session, fact.run)
         await rounds.told(session, row, fact.number, list(_fates(fact).values()), at)
         below = fact.sums.metrics

@@ -1,5 +1,7 @@
 """A run as the database has it, made into a campaign that can go on."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from folkmoot import arrays, plugins
@@ -12,6 +14,7 @@ from folkmoot.strategy import Model as Weights
 from folkmoot.wire import bundle, codec
 from folkmoot.wire.messages import Plan
 from folkmoot_cloud.blobs import repository as blobs
+from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.database import ReadSession
 from folkmoot_cloud.engine import Context
 from folkmoot_cloud.journal import repository as entries
@@ -21,6 +24,7 @@ from folkmoot_cloud.rounds import repository as rounds
 from folkmoot_cloud.runner import state
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
 from folkmoot_cloud.runner.node import Enter
+from folkmoot_cloud.runner.retraction import Retract
 from folkmoot_cloud.tables import Run
 
 
@@ -100,13 +104,32 @@ async def _under_way(session: ReadSession, context: Context, run: Run, campaign:
     history = [(record.now_ms + ahead, _moved(_event(key, record), ahead)) for record in records]
     kept: dict[bytes, bytes] = {}
     machine = round.Round()
-    merged = [effect for now, event in history for effect in machine.handle(event, now) if isinstance(effect, round.Merge)]
-    for merge in merged:
-        content = await entries.kept(session, context.blobs, run.tenant, key, merge.payload.hex())
+    for now, event in history:
+        machine.handle(event, now)
+    for member, seat in machine.seats.items():
+        if seat.state != "taken":
+            continue
+        content = await entries.kept(session, context.blobs, run.tenant, key, seat.payload.hex())
         if content is None:
-            raise Lost(f"an answer of {merge.member} that was told ok is gone from the database")
-        kept[merge.payload] = content
-    return Enter(campaign, history, kept.get, ahead)
+            raise Lost(f"an answer of {member} that was told ok is gone from the database")
+        kept[seat.payload] = content
+    return Enter(campaign, history, kept.get, ahead, tuple(await retractions(session, context, run.tenant, [run.id])))
+
+
+async def retractions(session: ReadSession, context: Context, tenant: str, runs: Sequence[str]) -> list[Retract]:
+    """Gives what is to be taken out of the open rounds of these runs, with the answers that it may be in."""
+    found = []
+    for row in await contributions.retractions(session, tenant, runs):
+        homes = await rounds.homes(session, tenant, row.run_id, row.number, row.device)
+        key = f"{PREFIX}{row.run_id}/{row.number}/train"
+        kept = {
+            bytes.fromhex(answer.payload): await entries.kept(session, context.blobs, tenant, key, answer.payload)
+            for answer in await contributions.of_round(session, tenant, row.run_id, row.number)
+            if answer.member in homes
+        }
+        if None not in kept.values():  # otherwise the round has moved on since the first query: the next look finds out
+            found.append(Retract(row.run_id, row.number, row.device, kept.get))
+    return found
 
 
 def _moved(event: round.Event, ahead: int) -> round.Event:

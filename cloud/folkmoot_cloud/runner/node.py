@@ -25,6 +25,7 @@ from folkmoot.wire.messages import Hello, Status
 from folkmoot.wire.partial import Partial
 from folkmoot.wire.topics import NONE, SHARDS
 from folkmoot_cloud.runner.campaign import Campaign, Quality, Waiting, quality
+from folkmoot_cloud.runner.retraction import Postponed, Retract, Retracted
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Enter:
     history: History = ()
     kept: Kept = lambda sha256: None  # a default that keeps nothing
     ahead: int = 0  # ms that the time in `history` is ahead of the round's own, which its journal has
+    retractions: tuple[Retract, ...] = ()  # that an earlier holder was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Evaluated:
     quality: Quality
 
 
-Fact = GatewayTold | Given | RunMoved | RoundOpened | AnswerTaken | RoundClosed | Learnt | Evaluated
+Fact = GatewayTold | Given | RunMoved | RoundOpened | AnswerTaken | Retracted | Postponed | RoundClosed | Learnt | Evaluated
 
 
 class Cloud:
@@ -185,6 +187,8 @@ class Cloud:
                     self._give(count)
                 case Want(run, desired, rounds):
                     self._want(batch, run, desired, rounds)
+                case Retract():
+                    self._retract(batch, event)
                 case _:
                     pass
         self._below.tick(batch)
@@ -270,6 +274,8 @@ class Cloud:
             campaign.key, campaign.phase = opened.key, "train" if opened.ask.phase == "train" else "evaluate"
             sums = Sums(opened.ask, campaign.spec.manifest.layout)
             restored = self._below.restore(opened.key, entered.history, sums, campaign.blobs, entered.kept)
+            for one in entered.retractions:
+                self._retract(batch, one)
             self._catch_up(batch, restored)
             if self.connected:
                 self._below.resume(batch)
@@ -298,6 +304,21 @@ class Cloud:
         if desired == "stop" and campaign.key:
             self._below.tell(batch, campaign.key, round.Stopped("operator"))
         self._moved.add(run)
+
+    def _retract(self, batch: Batch, wish: Retract) -> None:
+        campaign = self.campaigns.get(wish.run)
+        open = self._below.rounds.get(campaign.key) if campaign is not None else None
+        if open is None or (open.round.opened.ask.phase, open.round.opened.ask.round) != ("train", wish.number):
+            return
+        if wish.device in open.round.retracted:
+            return  # somebody looked twice
+        seats, held = open.round.seats, open.round.holder(wish.device)
+        undone = None if held is None else (seats[held[0]].ask, held[0])
+        gateways = tuple(name for name, seat in seats.items() if any(leaf.device == wish.device for leaf in seat.each or ()))
+        if self._below.retract(batch, open.key, wish.device, wish.kept):
+            self.facts.append(Retracted(wish.run, wish.number, wish.device, gateways, undone))
+        else:
+            self.facts.append(Postponed(wish.run))
 
     # How a run goes on.
 

@@ -8,7 +8,7 @@ from folkmoot_cloud.tables.access import StoredResponse, Token
 from folkmoot_cloud.tables.base import Base, Tenant
 from folkmoot_cloud.tables.fleet import Device, Gateway
 from folkmoot_cloud.tables.learning import Evaluation, Member, Round, Run
-from folkmoot_cloud.tables.running import Contribution, Event, JournalEntry, Kept, Lease, Replica, Snapshot
+from folkmoot_cloud.tables.running import Contribution, Event, JournalEntry, Kept, Lease, Replica, Retraction, Snapshot
 from folkmoot_cloud.tables.versions import Blob, Model, Promotion, Task
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Model",
     "Promotion",
     "Replica",
+    "Retraction",
     "Round",
     "Run",
     "Snapshot",

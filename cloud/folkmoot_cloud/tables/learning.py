@@ -82,7 +82,7 @@ class Member(Owned, Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     gateway: Mapped[str] = mapped_column(NAME, primary_key=True)
     device: Mapped[str] = mapped_column(NAME, primary_key=True)
-    fate: Mapped[str]  # asked, answered, refused, rejected, late, silent
+    fate: Mapped[str]  # asked, answered, refused, rejected, retracted, late, silent
     reason: Mapped[str]
     bytes_up: Mapped[int]
     bytes_down: Mapped[int]

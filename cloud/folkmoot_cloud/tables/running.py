@@ -93,3 +93,17 @@ class Contribution(Owned, Base):
     at: Mapped[datetime]
 
     __table_args__ = (of("rounds", "run_id", "number"),)
+
+
+class Retraction(Owned, Base):
+    """That a device is to be out of a round, which does not close before it is."""
+
+    __tablename__ = "retractions"
+
+    run_id: Mapped[str] = mapped_column(NAME, primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(NAME, primary_key=True)
+    requested_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+    __table_args__ = (of("rounds", "run_id", "number"),)

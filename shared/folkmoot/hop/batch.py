@@ -67,24 +67,32 @@ class Fault:
 class Batch:
     """One transaction and what follows it.
 
-    Stored together: `journal`, `keeps`, `forgets` and the rows that a node adds itself. Done afterwards: `sends`, `acks`.
+    Stored together: `journal`, `keeps`, `forgets`, `drops` and the rows that a node adds itself. Done afterwards: `sends` and
+    `acks`.
     """
 
     now: int  # ms of the timeline
     journal: list[tuple[str, Event]] = field(default_factory=list)
     keeps: list[Keep] = field(default_factory=list)
     forgets: list[str] = field(default_factory=list)  # machines that are done: see `forget`
+    drops: list[tuple[str, bytes]] = field(default_factory=list)  # owner and sha256 of payloads that go: see `drop`
     sends: list[Send] = field(default_factory=list)
     acks: list[Any] = field(default_factory=list)  # tokens of the messages that this batch has taken in
     faults: list[Fault] = field(default_factory=list)
     firm: bool = False  # must survive a power cut before anything of it is done; otherwise a crash of the process is enough
 
     _gone: dict[str, tuple[int, int]] = field(default_factory=dict)  # machine to what of `journal` and `keeps` goes with it
+    _dropped: dict[tuple[str, bytes], int] = field(default_factory=dict)  # payload to what of `keeps` goes with it
 
     def forget(self, machine: str) -> None:
         """Has a machine's journal and payloads go, and what stands of it here; what follows is of its next life."""
         self.forgets.append(machine)
         self._gone[machine] = (len(self.journal), len(self.keeps))
+
+    def drop(self, owner: str, payload: bytes) -> None:
+        """Has one payload go, whose owner stays; what follows is kept anew."""
+        self.drops.append((owner, payload))
+        self._dropped[owner, payload] = len(self.keeps)
 
     @property
     def rows(self) -> list[tuple[str, Event]]:
@@ -93,10 +101,18 @@ class Batch:
 
     @property
     def payloads(self) -> list[Keep]:
-        """What of the payloads is to be stored, once `forgets` are forgotten."""
-        return [keep for number, keep in enumerate(self.keeps) if number >= self._gone.get(keep.owner, (0, 0))[1]]
+        """What of the payloads is to be stored, once `forgets` are forgotten and `drops` dropped."""
+        return [
+            keep
+            for number, keep in enumerate(self.keeps)
+            if number >= self._gone.get(keep.owner, (0, 0))[1] and number >= self._dropped.get((keep.owner, keep.payload), 0)
+        ]
+
+    def kept(self, owner: str, payload: bytes) -> bytes | None:
+        """Gives a payload that is to be stored with this batch."""
+        return next((keep.content for keep in self.payloads if (keep.owner, keep.payload) == (owner, payload)), None)
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to store."""
-        return not (self.journal or self.keeps or self.forgets)
+        return not (self.journal or self.keeps or self.forgets or self.drops)

@@ -173,13 +173,16 @@ class Lower:
                 raise PeerFault("digest", "the weights are not what the Ask names")
             self._library.put(ask.inline)
         remaining = envelope.remaining_ms if envelope.remaining_ms is not None else 0
-        fresh = envelope.ask not in self.members  # no late repetition of an older one, which would end what is newer
-        item = self.members.get(envelope.ask) or member.Member()
+        known = self.members.get(envelope.ask)
+        peers = [other for other in self.members.values() if other is not known and other.ask.run == ask.run]
+        if known is not None and known.state == "done" and any(other.ask.round > ask.round for other in peers):
+            return  # done, and over: the run has gone on
+        item = known or member.Member()
         self.members[envelope.ask] = item
         event = member.Asked(envelope.ask, msgspec.structs.replace(ask, inline=None), batch.now + remaining)
         self.tell(batch, item, event)
-        for other in list(self.members.values()) if fresh else ():
-            if other is not item and other.state == "working" and other.ask.run == ask.run and other.ask.round <= ask.round:
+        for other in peers if known is None else ():  # no late repetition of an older one, which would end what is newer
+            if other.state == "working" and other.ask.round <= ask.round:
                 self.tell(batch, other, member.Cancelled("newer"))
 
     def _receipted(self, batch: Batch, envelope: codec.Envelope) -> None:
@@ -194,7 +197,7 @@ class Lower:
         if request.what == "hello":
             batch.sends.append(Send(self.name, self.hello))
         elif item is not None:
-            self.tell(batch, item, member.Cancelled("upper"))
+            self.tell(batch, item, member.Cancelled(request.reason or "upper"))
 
     def _block(self, batch: Batch, envelope: codec.Envelope) -> None:
         block = envelope.body
@@ -240,6 +243,8 @@ class Lower:
                     self._pieces(batch, item, have)
                 case member.AskAgain():
                     batch.sends.append(Send(self.name, Get(), item.id, where))
+                case member.Discard(payload):
+                    batch.drop(PREFIX + item.id.hex(), payload)
                 case member.Forget():
                     self._waiting.discard(item.id)
                     batch.forget(PREFIX + item.id.hex())

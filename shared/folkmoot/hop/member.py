@@ -105,13 +105,29 @@ class AskAgain(msgspec.Struct, frozen=True):
     """Ask the upper end for the Ask once more, before working on what may be over."""
 
 
+class Discard(msgspec.Struct, frozen=True):
+    """Drop the stored answer: another one will take its place."""
+
+    payload: bytes
+
+
 class Forget(msgspec.Struct, frozen=True):
     """Nothing of this Ask is needed any more."""
 
     fate: str
 
 
-Effect = Reply | Work | StopWork | Offer | SendPieces | AskAgain | Forget
+Effect = Reply | Work | StopWork | Offer | SendPieces | AskAgain | Discard | Forget
+
+
+def fewer(ask: Ask, known: Ask) -> bool:
+    """Says whether an Ask names fewer leaves than it did: somebody was retracted since.
+
+    No leaf ever comes back, so the same Ask with more leaves is an older message that was under way for longer.
+    """
+    if ask.each is None:
+        return False
+    return known.each is None or {leaf.device for leaf in ask.each} < {leaf.device for leaf in known.each}
 
 
 class Member:
@@ -133,6 +149,11 @@ class Member:
     def wake(self) -> int | None:
         """When to send `Woke`, or None."""
         return {"working": self.deadline, "offering": self._due}.get(self.state)
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the upper end has the answer, as far as this end has heard."""
+        return self.fate.partition(":")[0] in ("ok", "dup")
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Takes one event at the time `now`; gives what to do once it is stored.
@@ -171,7 +192,8 @@ class Member:
         return [StopWork(event.reason), *self._end(f"cancelled:{event.reason}")]
 
     def _drop(self, event: Cancelled, now: int) -> list[Effect]:
-        return self._end(f"cancelled:{event.reason}")
+        """Which answer it has, the upper end says in a receipt alone: this may be a word about one before a retraction."""
+        return self._offer(now) if event.reason == "answered" else self._end(f"cancelled:{event.reason}")
 
     def _receipt(self, event: Receipted, now: int) -> list[Effect]:
         if event.status == "need":
@@ -203,15 +225,29 @@ class Member:
         return self._offer(now)
 
     def _take_again(self, event: Asked, now: int) -> list[Effect]:
+        if fewer(event.ask, self.ask):
+            self.ask = event.ask
         self.deadline = event.deadline
         return [Reply(), Work()]
 
+    def _withdraw(self, event: Asked, now: int) -> list[Effect]:
+        """The Ask again asks for the answer again; with fewer leaves, for another answer."""
+        if not fewer(event.ask, self.ask):
+            return self._offer(now)
+        return [Discard(self.payload), *self._anew(event, now)]
+
     def _reconsider(self, event: Asked, now: int) -> list[Effect]:
-        """An Ask that crossed our answer is of no use; one that follows a word that the round is over is a new chance."""
-        if self.fate.startswith(("refused", "cancelled", "late")):
-            self.attempt, self.fate, self.payload = 0, "", b""
-            return self._take(event, now)
-        return []
+        """An Ask that crossed our answer is of no use, unless it has fewer leaves; after the word `over` it is a new chance."""
+        over = self.fate.startswith(("refused", "cancelled", "late"))
+        return self._anew(event, now) if over or (self.delivered and fewer(event.ask, self.ask)) else []
+
+    def _anew(self, event: Asked, now: int) -> list[Effect]:
+        self.attempt, self.fate, self.payload, self._due = 0, "", b"", None
+        return self._take(event, now)
+
+    def _leave(self, event: Cancelled, now: int) -> list[Effect]:
+        """What was kept for another answer can go: there will be none. That we have answered is no news."""
+        return [] if event.reason == "answered" else [StopWork(event.reason)]
 
     def _ask_again(self, event: Reconnected, now: int) -> list[Effect]:
         return [AskAgain()]
@@ -229,7 +265,7 @@ _MOVES: dict[tuple[str, type], Callable[..., list[Effect]]] = {
     ("working", Receipted): Member._keep,  # of an answer of an earlier life
     ("working", Reconnected): Member._ask_again,
     ("working", Woke): Member._expire,
-    ("offering", Asked): Member._offer_again,
+    ("offering", Asked): Member._withdraw,
     ("offering", Receipted): Member._receipt,
     ("offering", Cancelled): Member._drop,
     ("offering", Reconnected): Member._offer_anew,
@@ -237,5 +273,6 @@ _MOVES: dict[tuple[str, type], Callable[..., list[Effect]]] = {
     ("offering", Worked): Member._keep,
     ("offering", Failed): Member._keep,
     ("done", Asked): Member._reconsider,
-    **{("done", kind): Member._keep for kind in (Worked, Failed, Cancelled, Receipted, Reconnected, Woke)},
+    ("done", Cancelled): Member._leave,
+    **{("done", kind): Member._keep for kind in (Worked, Failed, Receipted, Reconnected, Woke)},
 }

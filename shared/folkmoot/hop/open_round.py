@@ -3,8 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from folkmoot.errors import StoreFault
 from folkmoot.hop import round
+from folkmoot.hop.batch import Batch
 from folkmoot.hop.ports import Sums
+from folkmoot.hop.round import Effect
+from folkmoot.wire.messages import Answer
 
 History = Sequence[tuple[int, round.Event]]
 Kept = Callable[[bytes], bytes | None]
@@ -23,6 +27,50 @@ class Open:
     # For the record alone, hence not journalled: bytes up and down, and ms from the first Ask to the answer, by member.
     traffic: dict[str, tuple[int, int]] = field(default_factory=dict)
     answered_ms: dict[str, int] = field(default_factory=dict)
+
+    def rebuild(self, history: History, kept: Kept) -> None:
+        """Plays the journal of a round back, and adds up the answers that are in it now.
+
+        Raises StoreFault where one of them, which was told ok, is gone or would no longer be taken.
+        """
+        for now, event in history:
+            self.round.handle(event, now)
+        for member, seat in self.round.seats.items():
+            if seat.state != "taken":
+                continue
+            data = kept(seat.payload)
+            if data is None:
+                raise StoreFault(f"an answer of {member} in {self.key} that was told ok is gone from the store")
+            judged = self.sums.judge(member, self._manifest(seat.payload, data), data, None)
+            if judged.rejection:
+                raise StoreFault(f"an answer of {member} in {self.key} that was taken is now {judged.rejection}")
+            self.kept += len(data)
+            self.sums.add(member, judged.content)
+
+    def retract(self, batch: Batch, owner: str, device: str, kept: Kept) -> list[Effect] | None:
+        """Takes a device out, and the answer that it is in out of the sums; gives what else there is to do.
+
+        Gives None, and changes nothing, where `kept` does not have that answer. `owner` is the round's key in the journal.
+        """
+        if device in self.round.retracted:
+            return []
+        held = self.round.holder(device)
+        data = (batch.kept(owner, held[1]) or kept(held[1])) if held is not None else b""
+        if data is None:
+            return None
+        event = round.Retracted(device)
+        effects = self.round.handle(event, batch.now)
+        batch.journal.append((owner, event))
+        for effect in effects:
+            if isinstance(effect, round.Unmerge):
+                self.sums.remove(effect.member, self._manifest(effect.payload, data), data)
+                batch.drop(owner, effect.payload)
+                self.kept -= len(data)
+        return effects
+
+    def _manifest(self, payload: bytes, data: bytes) -> Answer:
+        ask = self.round.opened.ask
+        return Answer(base=ask.base, weights=ask.weights, program=ask.program, payload=payload, size=len(data))
 
     def count(self, member: str, up: int = 0, down: int = 0) -> None:
         """Counts bytes of messages that are about this round."""

@@ -35,6 +35,10 @@ class Sums(Protocol):
         """Adds what `judge` gave."""
         ...
 
+    def remove(self, member: str, answer: Answer, data: bytes) -> None:
+        """Takes an answer that was added out again: to the bit as if it had never come."""
+        ...
+
 
 class Spool(Protocol):
     """Where the pieces of large payloads wait for each other (folkmoot.store.spool)."""

@@ -21,7 +21,7 @@ RESEND_CAP = 60_000
 class Seat(msgspec.Struct):
     """One member's place in the round."""
 
-    state: Literal["asked", "started", "away", "gone", "taken", "refused", "rejected"]
+    state: Literal["asked", "started", "away", "gone", "taken", "refused", "rejected", "retracted"]
     ask: bytes
     each: tuple[Invited, ...] | None = None  # the leaves below that it is asked for; None: all of them
     goal: int = 0  # leaves wanted of it
@@ -30,11 +30,17 @@ class Seat(msgspec.Struct):
     reason: str = ""
     payload: bytes = b""
     leaves: tuple[str, ...] = ()
+    owes: bool = False  # had answered, and is to answer again without a device: it holds what others have given
 
     @property
     def open(self) -> bool:
         """Whether its answer may still come."""
         return self.state in ("asked", "started", "away", "gone")
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the round stays open for it."""
+        return self.open and not self.reason and (self.state != "gone" or self.owes)
 
     @property
     def fate(self) -> str:
@@ -129,6 +135,12 @@ class Joined(msgspec.Struct, frozen=True, tag=True):
     each: tuple[Invited, ...] | None = None
 
 
+class Retracted(msgspec.Struct, frozen=True, tag=True):
+    """A device is to be out of the round, as if it had never been in it."""
+
+    device: str
+
+
 class Woke(msgspec.Struct, frozen=True, tag=True):
     """The time that `wake` named has come."""
 
@@ -139,7 +151,7 @@ class Stopped(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Event = Opened | Started | Answered | Refused | Away | Back | Gone | AskedAgain | Joined | Woke | Stopped
+Event = Opened | Started | Answered | Refused | Away | Back | Gone | AskedAgain | Joined | Retracted | Woke | Stopped
 
 
 # Effects: what to do once the event is stored.
@@ -174,6 +186,13 @@ class Merge(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+class Unmerge(msgspec.Struct, frozen=True):
+    """Take the answer out of the sums again."""
+
+    member: str
+    payload: bytes
+
+
 class Closed(msgspec.Struct, frozen=True):
     """The round is over."""
 
@@ -181,7 +200,7 @@ class Closed(msgspec.Struct, frozen=True):
     reason: str  # goal, all, deadline, or why it was stopped
 
 
-Effect = SendAsk | SendReceipt | SendCancel | Merge | Closed
+Effect = SendAsk | SendReceipt | SendCancel | Merge | Unmerge | Closed
 
 
 def ask_id(key: str, member: str) -> bytes:
@@ -201,6 +220,7 @@ class Round:
         self.began = 0  # ms of the timeline
         self.seats: dict[str, Seat] = {}
         self.closed: Closed | None = None
+        self.retracted: set[str] = set()  # devices
         self._leaves: dict[str, str] = {}  # device to the member whose answer holds it
 
     @property
@@ -215,6 +235,16 @@ class Round:
     def leaves(self) -> int:
         """Devices whose updates are in the sums."""
         return len(self._leaves)
+
+    @property
+    def devices(self) -> set[str]:
+        """Leaves that are asked for by name, or whose updates are in the sums."""
+        return {leaf.device for seat in self.seats.values() for leaf in seat.each or ()} | self._leaves.keys()
+
+    def holder(self, device: str) -> tuple[str, bytes] | None:
+        """Gives the member whose answer brought a device's update into the sums, and that answer's sha256."""
+        member = self._leaves.get(device)
+        return None if member is None else (member, self.seats[member].payload)
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Takes one event at the time `now`; gives what to do once it is stored.
@@ -237,7 +267,7 @@ class Round:
         return [
             effect
             for name, seat in self.seats.items()
-            if seat.state in ("asked", "started")
+            if seat.state in ("asked", "started") and not seat.reason
             for effect in self._send(name, now)
         ]
 
@@ -266,7 +296,7 @@ class Round:
         return move(self, seat, event, now)
 
     def _join(self, event: Joined, now: int) -> list[Effect]:
-        if not self.opened.terms.welcome or event.member in self.seats:
+        if not self.opened.terms.welcome or event.member in self.seats or event.member in self.retracted:
             return []
         self.seats[event.member] = Seat("asked", ask_id(self.opened.key, event.member), event.each)
         return self._send(event.member, now)
@@ -290,9 +320,7 @@ class Round:
         terms = self.opened.terms
         if terms.goal and self.leaves >= terms.goal:
             reason = "goal"
-        elif not any(seat.open and seat.state != "gone" for seat in self.seats.values()) and not (
-            terms.welcome and not self.seats
-        ):
+        elif not any(seat.awaited for seat in self.seats.values()) and not (terms.welcome and not self.seats):
             reason = "all"
         elif now >= terms.deadline:
             reason = "deadline"
@@ -314,12 +342,28 @@ class Round:
         """Somebody comes when the round is over: they may forget about it."""
         seat = self.seats.get(event.member)
         if isinstance(event, Answered):
+            if seat is not None and seat.state == "retracted":
+                return self._again(seat, event, now)
             taken = seat is not None and seat.state == "taken"
             return [SendReceipt(event.member, "dup" if taken else "late", event.payload)]
         return [SendCancel(event.member, "closed")]
 
     def _ignore(self, event: Event, now: int) -> list[Effect]:
         return []
+
+    def _retract(self, event: Retracted, now: int) -> list[Effect]:
+        """Takes a device out wherever it stands. A closed round opens again where a member must answer again without it."""
+        if event.device in self.retracted:
+            return []
+        self.retracted.add(event.device)
+        held = self._leaves.get(event.device)
+        effects: list[Effect] = []
+        for name, seat in self.seats.items():
+            if name in (event.device, held) or any(leaf.device == event.device for leaf in seat.each or ()):
+                effects += self._release(name, seat, event.device, now)
+        if self.state == "closed" and any(isinstance(effect, SendAsk) for effect in effects):
+            self.state, self.closed = "open", None
+        return effects
 
     # A seat's moves.
 
@@ -330,11 +374,35 @@ class Round:
         seat.tries = min(seat.tries + 1, 16)
         return [SendAsk(name)]
 
+    def _release(self, name: str, seat: Seat, device: str, now: int) -> list[Effect]:
+        """Takes a device out of a seat: the member is asked again for those that are left to it, if it still owes them."""
+        effects: list[Effect] = []
+        known = seat.each if seat.each is not None else tuple(Invited(leaf) for leaf in seat.leaves)
+        held = device in seat.leaves
+        if held:
+            effects.append(Unmerge(name, seat.payload))
+            self._leaves = {leaf: member for leaf, member in self._leaves.items() if member != name}
+            seat.state, seat.reason, seat.payload, seat.leaves, seat.owes = "started", "", b"", (), True
+        seat.each = tuple(leaf for leaf in known if leaf.device != device and name != device)
+        seat.goal = min(seat.goal, len(seat.each))
+        reachable = seat.state in ("asked", "started") and not seat.reason
+        if seat.open and not seat.each:
+            seat.state, seat.due, seat.reason = "retracted", None, ""
+            return [*effects, SendCancel(name, "retracted")] if reachable else effects
+        if not reachable:
+            return effects
+        seat.tries = 0
+        return effects + self._send(name, now)
+
     def _start(self, seat: Seat, event: Started, now: int) -> list[Effect]:
-        seat.state, seat.due, seat.tries = "started", None, 0
+        seat.state = "started"
+        if not seat.owes:  # otherwise it may be about the Ask before: that one is sent until there is an answer
+            seat.due, seat.tries = None, 0
         return []
 
     def _answer(self, seat: Seat, event: Answered, now: int) -> list[Effect]:
+        if not event.rejection and not self.retracted.isdisjoint(event.leaves):
+            return self._answer_without(seat, event, now)
         twice = next((device for device in event.leaves if device in self._leaves), None)
         reason = event.rejection or ("duplicate_leaf" if twice else "")
         seat.due = None
@@ -342,14 +410,21 @@ class Round:
         if reason:
             seat.state, seat.reason = "rejected", reason
             return [SendReceipt(event.member, "bad", event.payload, reason)]
-        seat.state, seat.leaves = "taken", event.leaves
+        seat.state, seat.leaves, seat.owes = "taken", event.leaves, False
         self._leaves.update(dict.fromkeys(event.leaves, event.member))
         return [Merge(event.member, event.payload), SendReceipt(event.member, "ok", event.payload)]
+
+    def _answer_without(self, seat: Seat, event: Answered, now: int) -> list[Effect]:
+        """The answer crossed a retraction: its member is to make it again, without the device."""
+        if seat.each is None:
+            seat.each = tuple(Invited(leaf) for leaf in event.leaves if leaf not in self.retracted)
+        seat.tries, seat.payload, seat.owes = 0, b"", True
+        return self._send(event.member, now)
 
     def _again(self, seat: Seat, event: Answered, now: int) -> list[Effect]:
         if seat.state == "taken":
             return [SendReceipt(event.member, "dup", event.payload)]
-        return [SendReceipt(event.member, "bad", event.payload, seat.reason)]
+        return [SendReceipt(event.member, "bad", event.payload, seat.reason or seat.state)]
 
     def _refuse(self, seat: Seat, event: Refused, now: int) -> list[Effect]:
         seat.state, seat.reason, seat.due = "refused", event.reason, None
@@ -376,11 +451,13 @@ class Round:
 
 _OfMember = Started | Answered | Refused | Away | Back | Gone | AskedAgain
 _Move = Callable[..., list[Effect]]
+_DONE = ("taken", "rejected", "refused", "retracted")
 
 _ROUND: dict[tuple[str, type], _Move] = {
     ("new", Opened): Round._open,
     **{("open", kind): Round._seat for kind in (Started, Answered, Refused, Away, Back, Gone, AskedAgain)},
     ("open", Joined): Round._join,
+    **{(state, Retracted): Round._retract for state in ("open", "closed")},
     ("open", Woke): Round._wake,
     ("open", Stopped): Round._stop,
     **{("closed", kind): Round._after for kind in (Answered, Started, AskedAgain)},
@@ -396,10 +473,10 @@ _SEAT: dict[tuple[str, type], _Move] = {
     **{(state, Back): Round._ask for state in ("asked", "started", "away", "gone")},
     **{(state, Gone): Round._leave for state in ("asked", "started", "away")},
     **{(state, AskedAgain): Round._ask for state in ("asked", "started", "away", "gone")},
-    # Who has answered, refused or was rejected is done; its repetitions get the same word again.
-    **{(state, Answered): Round._again for state in ("taken", "rejected", "refused")},
-    **{(state, kind): Round._cancel for state in ("taken", "rejected", "refused") for kind in (Started, AskedAgain)},
-    **{(state, kind): Round._keep for state in ("taken", "rejected", "refused") for kind in (Refused, Away, Back, Gone)},
+    # Who has answered, refused, was rejected or retracted is done; its repetitions get the same word again.
+    **{(state, Answered): Round._again for state in _DONE},
+    **{(state, kind): Round._cancel for state in _DONE for kind in (Started, AskedAgain)},
+    **{(state, kind): Round._keep for state in _DONE for kind in (Refused, Away, Back, Gone)},
     **{(state, kind): Round._keep for state in ("away", "gone") for kind in (Away,)},
     ("gone", Gone): Round._keep,
 }

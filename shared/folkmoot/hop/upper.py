@@ -4,11 +4,11 @@ Takes messages and the time, gives a Batch. It owns no socket, no clock and no n
 the `Sums` that its maker is handed, pieces of large answers go into the `Spool` that it is handed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from folkmoot.errors import PeerFault, StoreFault
+from folkmoot.errors import PeerFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.open_round import History, Kept, Open
@@ -92,7 +92,7 @@ class Upper:
         Where members stand for others it is firm: such a member has told others ok, and would forget their answers where a
         power cut makes us call the round that we had opened an unknown one.
         """
-        self._enter(opened.key, round.Round(), opened, sums, blobs)
+        self._enter(self._made(opened, sums, blobs), (invitation.member for invitation in opened.members))
         entries = (self.roster.entries.get(invitation.member) for invitation in opened.members)
         batch.firm |= any(
             entry is not None and entry.hello is not None and entry.hello.devices is not None for entry in entries
@@ -104,35 +104,39 @@ class Upper:
 
         Raises StoreFault where an answer that was told ok is gone.
         """
-        machine = round.Round()
-        open = Open(key, machine, sums, blobs, "")
-        for now, event in history:
-            for effect in machine.handle(event, now):
-                if isinstance(effect, round.Merge):
-                    self._remerge(open, effect, kept(effect.payload))
-        self._restored.append(self._enter(key, machine, machine.opened, sums, blobs))
-        return self._restored[-1]
-
-    def _remerge(self, open: Open, merge: round.Merge, data: bytes | None) -> None:
-        if data is None:
-            raise StoreFault(f"an answer of {merge.member} in {open.key} that was told ok is gone from the store")
-        ask = open.round.opened.ask
-        answer = Answer(base=ask.base, weights=ask.weights, program=ask.program, payload=merge.payload, size=len(data))
-        judged = open.sums.judge(merge.member, answer, data, None)
-        if judged.rejection:
-            raise StoreFault(f"an answer of {merge.member} in {open.key} that was taken is now {judged.rejection}")
-        open.kept += len(data)
-        open.sums.add(merge.member, judged.content)
+        opened = history[0][1]
+        assert isinstance(opened, round.Opened)
+        open = self._made(opened, sums, blobs)
+        open.rebuild(history, kept)
+        self._enter(open, (*(invitation.member for invitation in opened.members), *open.round.seats))
+        self._restored.append(open)
+        return open
 
     def tell(self, batch: Batch, key: str, event: round.Event) -> None:
         """Hands one event to a round; does nothing for one that is over and forgotten."""
         open = self.rounds.get(key)
         if open is None:
             return
+        over = open.round.state == "closed"
         effects = open.round.handle(event, batch.now)
-        if not isinstance(event, round.Started):  # after a crash it is asked again, and says so again: nothing is lost
+        # Nothing moves a closed round; after a crash who had started is asked again, and says so again: nothing is lost.
+        if not over and not isinstance(event, round.Started):
             batch.journal.append((PREFIX + key, event))
         self._perform(batch, open, effects)
+
+    def retract(self, batch: Batch, key: str, device: str, kept: Kept) -> bool:
+        """Makes a round as if a device had never been in it; does nothing where it is out already.
+
+        Says False, and changes nothing, where the device's update is in an answer that `kept` does not have.
+        """
+        open = self.rounds[key]
+        under_way = {name: seat.payload for name, seat in open.round.seats.items() if seat.open}
+        effects = open.retract(batch, PREFIX + key, device, kept)
+        for effect in effects or ():
+            if isinstance(effect, round.SendAsk | round.SendCancel):
+                self._transfers.end(effect.member, under_way.get(effect.member, b""))
+        self._perform(batch, open, effects or [])
+        return effects is not None
 
     def forget(self, batch: Batch, key: str) -> None:
         """Drops a closed round: its journal and its kept answers go with the batch."""
@@ -286,7 +290,8 @@ class Upper:
             self._mend(batch, open, member, answer)
             return
         each = open.round.seats[member].each
-        below = None if each is None else {leaf.device for leaf in each}
+        # One that was retracted may be in an answer that was made before: the round asks for another one, without it.
+        below = None if each is None else open.round.retracted.union(leaf.device for leaf in each)
         judged = open.sums.judge(member, answer, data, below)
         if judged.rejection:
             self._reject(batch, open, member, answer, judged.rejection, judged.detail)
@@ -345,12 +350,12 @@ class Upper:
 
     # What the rounds want done.
 
-    def _enter(self, key: str, machine: round.Round, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
-        open = Open(key, machine, sums, blobs, self.tree.shard(opened.ask.run))
-        self.rounds[key] = open
-        for name in (*(invitation.member for invitation in opened.members), *machine.seats):
-            self._asks[round.ask_id(key, name)] = (key, name)
-        return open
+    def _made(self, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
+        return Open(opened.key, round.Round(), sums, blobs, self.tree.shard(opened.ask.run))
+
+    def _enter(self, open: Open, members: Iterable[str]) -> None:
+        self.rounds[open.key] = open
+        self._asks.update((round.ask_id(open.key, name), (open.key, name)) for name in members)
 
     def _perform(self, batch: Batch, open: Open, effects: list[round.Effect]) -> None:
         for effect in effects:
@@ -363,7 +368,7 @@ class Upper:
                 case round.SendCancel(member, reason):
                     cancel = Request(what="cancel", reason=reason)
                     batch.sends.append(Send(member, cancel, round.ask_id(open.key, member), open.shard))
-                case round.Merge() | round.Closed():
+                case round.Merge() | round.Unmerge() | round.Closed():
                     pass  # merged where the content is at hand; the node sees a closed round by its state
 
     def _ask(self, batch: Batch, open: Open, member: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import msgspec
 
 from folkmoot import plugins
-from folkmoot.errors import PeerFault, UserFault
+from folkmoot.errors import PeerFault, StoreFault, UserFault
 from folkmoot.hop.ports import Judgement
 from folkmoot.parts import Fold
 from folkmoot.screen import Rejected
@@ -47,6 +47,13 @@ class Sums:
     def add(self, member: str, content: Partial) -> None:
         """Adds what `judge` gave last."""
         self._fold.add(content)
+
+    def remove(self, member: str, answer: Answer, data: bytes) -> None:
+        """Takes an answer that was added out again. Raises StoreFault where `data` would no longer be taken."""
+        verdict = self._admission.judge(member, answer, data)
+        if isinstance(verdict, Rejected):
+            raise StoreFault(f"an answer of {member} that was taken is now {verdict.reason}")
+        self._fold.retract(self._weigh(verdict.partial))
 
     def partial(self) -> Partial:
         """Gives the sums."""

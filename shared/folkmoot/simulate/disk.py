@@ -40,6 +40,7 @@ class _Commit:
     events: list[tuple[str, int, bytes]]
     keeps: list[tuple[str, bytes, bytes]]
     forgets: list[str]
+    drops: list[tuple[str, bytes]]
     facts: dict[str, Any]
     rows: list[Any]  # what a node's tables are told in the same transaction
 
@@ -123,6 +124,7 @@ class Ledger:
             [(key, batch.now, codec.dump(event)) for batch in batches for key, event in batch.rows],
             [(keep.owner, keep.payload, keep.content) for batch in batches for keep in batch.payloads],
             [owner for batch in batches for owner in batch.forgets],
+            [drop for batch in batches for drop in batch.drops],
             dict(facts),
             rows,
         )
@@ -139,6 +141,8 @@ class Ledger:
             self._events.pop(owner, None)
             for gone in [key for key in self._payloads if key[0] == owner]:
                 del self._payloads[gone]
+        for drop in commit.drops:
+            self._payloads.pop(drop, None)
         for key, now, event in commit.events:
             self._events.setdefault(key, []).append((now, event))
         for owner, payload, content in commit.keeps:

@@ -110,6 +110,8 @@ class Ledger:
             for owner in batch.forgets
             for row in self._db.execute("SELECT sha256 FROM payload WHERE owner = ? AND content IS NULL", (owner,))
         ]
+        orphans += [payload for _, payload in batch.drops]
+        run("DELETE FROM payload WHERE owner = ? AND sha256 = ?", batch.drops)
         run("DELETE FROM payload WHERE owner = ?", ((owner,) for owner in batch.forgets))
         run("DELETE FROM event WHERE machine = ?", ((owner,) for owner in batch.forgets))
         rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.rows)

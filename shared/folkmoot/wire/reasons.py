@@ -63,6 +63,7 @@ ENDS: Mapping[str, str] = {
     "newer": "A newer Ask of the same run has come.",
     "upper": "The upper end no longer wants it.",
     "lost": "The answer is no longer in the sender's store.",
+    "retracted": "Somebody took the device out of the round: it is as if it had never been there.",
     "silent": "The member never replied to the Ask.",
     "late": "The member had begun, and the round closed first.",
     "away": "The member's connection was lost.",

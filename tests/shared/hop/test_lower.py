@@ -10,11 +10,12 @@ from folkmoot.hop.batch import Batch
 from folkmoot.hop.fetch import PATIENCE
 from folkmoot.hop.lower import CATCH_UP, DONE, HEARTBEAT, HEARTBEAT_FIRST, Lower
 from folkmoot.hop.member import Asked
+from folkmoot.store.ledger import Ledger
 from folkmoot.store.spool import Spool
 from folkmoot.wire import chunks, codec
-from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
+from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Hello, Invited, Receipt, Refuse, Request, Started, Status
 from tests.kit.asks import ask
-from tests.kit.ends import INLINE, bodies, down, lower, reasons, sent
+from tests.kit.ends import INLINE, TREE, bodies, down, lower, message, reasons, sent
 
 PROGRAM, WEIGHTS = b"program" * 2_000, b"weights" * 100
 LARGE = b"programs" * 50_000
@@ -219,6 +220,65 @@ def test_only_the_missing_pieces_are_sent(tmp_path: Path) -> None:
     batch = down(end, Receipt(status="need", payload=payload, have=b"\x05"), ask=DEED)
     assert [send.body.index for send in sent(batch, Chunk) if isinstance(send.body, Chunk)] == [1, 3]
     assert down(end, Receipt(status="ok", payload=payload), ask=DEED).forgets == [f"m/{DEED.hex()}"]
+
+
+def test_an_ask_with_fewer_leaves_that_comes_with_the_receipt_is_answered_anew_and_that_is_stored(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    ledger = end._outbox
+    assert isinstance(ledger, Ledger)
+    both, one = (question(each=tuple(map(Invited, names))) for names in ("ab", "b"))
+    first = down(end, both, ask=DEED)
+    end.worked(first, end.members[DEED], b"both")
+    ledger.commit([first], {})
+    step = Batch(6)
+    receipt = Receipt(status="ok", payload=codec.digest(b"both"))
+    for body in (receipt, one):
+        end.receive(step, TREE.topic("d1", type(body)), message("g1", "d1", body, DEED, 60_000))
+    end.worked(step, end.members[DEED], b"one")
+    ledger.commit([step], {})
+    key = f"m/{DEED.hex()}"
+    assert [ledger.payload(key, codec.digest(content)) for content in (b"both", b"one")] == [None, b"one"]
+    again = lower(tmp_path, "d2")
+    for _, history in ledger.histories():
+        again.restore(history)  # type: ignore[arg-type]
+    item = again.members[DEED]
+    assert (item.state, item.payload, item.ask.each) == ("offering", codec.digest(b"one"), (Invited("b"),))
+
+
+def test_an_answer_that_is_withdrawn_is_no_longer_kept(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    down(end, question(each=tuple(map(Invited, "ab"))), ask=DEED)
+    end.worked(Batch(5), end.members[DEED], b"both")
+    assert down(end, question(each=(Invited("b"),)), ask=DEED).drops == [(f"m/{DEED.hex()}", codec.digest(b"both"))]
+
+
+def test_what_is_done_is_not_taken_again_when_the_run_has_gone_on_and_stops_nobody(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    both, one = (question(each=tuple(map(Invited, names))) for names in ("ab", "b"))
+    down(end, both, ask=DEED)
+    end.worked(Batch(5), end.members[DEED], b"both")
+    down(end, Receipt(status="ok", payload=codec.digest(b"both")), ask=DEED)
+    down(end, question(round=2), ask=b"2" * 16)
+    assert not down(end, one, ask=DEED).journal
+    assert [item.state for item in end.members.values()] == ["done", "working"]
+
+
+def test_an_old_ask_with_fewer_leaves_does_not_stop_what_came_after_it(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    down(end, question(each=tuple(map(Invited, "ab"))), ask=DEED)
+    end.worked(Batch(5), end.members[DEED], b"both")
+    down(end, question(phase="evaluate"), ask=b"2" * 16)
+    down(end, question(each=(Invited("b"),)), ask=DEED)
+    assert [item.state for item in end.members.values()] == ["working", "working"]
+
+
+def test_an_ask_of_an_older_round_does_not_stop_a_newer_one(tmp_path: Path) -> None:
+    end = furnished(tmp_path)
+    down(end, question(round=2), ask=b"2" * 16)
+    down(end, question(round=1), ask=DEED)
+    assert end.members[b"2" * 16].state == "working"
+    down(end, question(round=3), ask=b"3" * 16)
+    assert [item.state for item in end.members.values()] == ["done", "done", "working"]
 
 
 def test_a_receipt_about_another_payload_is_not_ours(tmp_path: Path) -> None:

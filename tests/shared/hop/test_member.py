@@ -8,6 +8,7 @@ from folkmoot.hop.member import (
     AskAgain,
     Asked,
     Cancelled,
+    Discard,
     Failed,
     Forget,
     Member,
@@ -21,9 +22,11 @@ from folkmoot.hop.member import (
     Work,
     Worked,
 )
+from folkmoot.wire.messages import Invited
 from tests.kit.asks import ask
 
 ASKED = Asked(b"1" * 16, ask(), 10_000)
+BOTH, ONE = (Asked(b"1" * 16, ask(each=tuple(map(Invited, names))), 10_000) for names in ("ab", "b"))
 WORKED = Worked(b"a" * 32, 100)
 
 
@@ -137,3 +140,54 @@ def test_a_session_that_the_broker_forgot_is_taken_up() -> None:
 def test_a_receipt_before_any_ask_is_our_own_bug() -> None:
     with pytest.raises(MisuseFault):
         Member().handle(Receipted("ok"), 0)
+
+
+def test_an_ask_with_fewer_leaves_holds_from_then_on() -> None:
+    for first in (ASKED, BOTH):
+        item = Member()
+        item.handle(first, 0)
+        assert item.handle(ONE, 1) == [Reply(), Work()]
+        assert item.ask.each == ONE.ask.each
+        item.handle(first, 2)  # was under way for longer
+        assert item.ask.each == ONE.ask.each
+
+
+def test_an_answer_is_withdrawn_when_its_ask_has_fewer_leaves() -> None:
+    item = Member()
+    item.handle(BOTH, 0)
+    item.handle(WORKED, 1)
+    assert item.handle(ONE, 2) == [Discard(WORKED.payload), Reply(), Work()]
+    assert item.handle(Worked(b"b" * 32, 90), 3) == [Offer(0)]
+    assert item.handle(BOTH, 4) == [Offer(1)]
+
+
+@pytest.mark.parametrize("status", ["ok", "dup"])
+def test_an_answer_that_was_delivered_is_made_again_when_its_ask_has_fewer_leaves(status: str) -> None:
+    item = Member()
+    item.handle(BOTH, 0)
+    item.handle(WORKED, 1)
+    item.handle(Receipted(status), 2)  # type: ignore[arg-type]
+    assert item.handle(BOTH, 3) == []
+    assert item.handle(ONE, 4) == [Reply(), Work()]
+    assert item.state == "working"
+
+
+def test_an_answer_that_was_rejected_is_not_made_again() -> None:
+    item = Member()
+    item.handle(BOTH, 0)
+    item.handle(WORKED, 1)
+    item.handle(Receipted("bad", "shape"), 2)
+    assert item.handle(ONE, 3) == []
+
+
+def test_the_word_that_it_has_answered_does_not_cost_an_answer_that_is_offered() -> None:
+    assert offering().handle(Cancelled("answered"), 6) == [Offer(1)]
+    assert offering().handle(Cancelled("goal"), 6) == [Forget("cancelled:goal")]
+
+
+def test_what_was_kept_for_another_answer_goes_when_there_will_be_none() -> None:
+    item = offering()
+    item.handle(Receipted("ok"), 6)
+    assert item.handle(Cancelled("answered"), 7) == []
+    assert item.handle(Cancelled("retracted"), 8) == [StopWork("retracted")]
+    assert item.fate == "ok"

@@ -18,16 +18,19 @@ from folkmoot.hop.round import (
     Joined,
     Merge,
     Refused,
+    Retracted,
     Round,
     SendAsk,
     SendCancel,
     SendReceipt,
     Started,
     Stopped,
+    Unmerge,
     Woke,
 )
 from folkmoot.store.ledger import EVENT_LIMIT
 from folkmoot.wire import codec
+from folkmoot.wire.messages import Invited
 from tests.kit.asks import opened
 
 A, B = b"a" * 32, b"b" * 32
@@ -177,6 +180,143 @@ def test_after_a_replay_all_who_have_not_answered_are_asked_again() -> None:
     assert one.resume(2) == [SendAsk("d1"), SendAsk("d3")]
 
 
+def homes(**leaves: str) -> Round:
+    """Gives a round with a gateway for each argument, and the devices below it."""
+    fresh = Round()
+    members = tuple(round.Invitation(name, tuple(map(Invited, devices)), len(devices)) for name, devices in leaves.items())
+    fresh.handle(round.Opened("key", opened().ask, round.Terms(deadline=10_000), members), 0)
+    return fresh
+
+
+def test_a_device_that_trains_is_taken_out_and_called_off() -> None:
+    one = machine("d1", "d2")
+    one.handle(Started("d1"), 1)
+    assert one.handle(Retracted("d1"), 2) == [SendCancel("d1", "retracted")]
+    assert one.seats["d1"].fate == "retracted"
+    assert one.handle(Answered("d1", A, ("d1",)), 3) == [SendReceipt("d1", "bad", A, "retracted")]
+    assert one.handle(AskedAgain("d1"), 3) == [SendCancel("d1", "answered")]
+    assert one.handle(Answered("d2", B, ("d2",)), 4)[-1] == Closed("complete", "all")
+    assert one.handle(Answered("d1", A, ("d1",)), 5) == [SendReceipt("d1", "bad", A, "retracted")]
+
+
+def test_an_answer_that_was_told_ok_is_taken_out_of_the_sums() -> None:
+    one = machine("d1", "d2")
+    one.handle(Answered("d1", A, ("d1",)), 1)
+    assert one.holder("d1") == ("d1", A)
+    assert one.handle(Retracted("d1"), 2) == [Unmerge("d1", A), SendCancel("d1", "retracted")]
+    assert (one.leaves, one.holder("d1")) == (0, None)
+    assert one.handle(Retracted("d1"), 3) == []
+
+
+def test_who_is_out_does_not_come_in_again() -> None:
+    one = machine("d1", welcome=True)
+    one.handle(Retracted("d9"), 1)
+    assert one.handle(Joined("d9"), 2) == []
+
+
+def test_a_home_that_owes_an_answer_is_asked_for_those_who_are_left() -> None:
+    one = homes(g1="abc", g2="d")
+    one.handle(Started("g1"), 1)
+    assert one.handle(Retracted("b"), 2) == [SendAsk("g1")]
+    assert (one.seats["g1"].each, one.seats["g1"].goal) == ((Invited("a"), Invited("c")), 2)
+    assert one.wake == 2_000  # the other home's Ask is due again
+    one.handle(Started("g2"), 3)
+    assert one.wake == 2_002  # until it says that it has this Ask, too
+    assert one.devices == {"a", "c", "d"}
+
+
+def test_a_home_that_is_away_is_asked_for_those_who_are_left_when_it_is_back() -> None:
+    one = homes(g1="ab")
+    one.handle(Away("g1"), 1)
+    assert one.handle(Retracted("b"), 2) == []
+    assert one.handle(Back("g1"), 3) == [SendAsk("g1")]
+    assert one.seats["g1"].each == (Invited("a"),)
+
+
+def test_a_home_that_has_answered_answers_again_without_the_device() -> None:
+    one = homes(g1="abc", g2="d")
+    one.handle(Answered("g1", A, ("a", "b")), 1)
+    assert one.handle(Retracted("a"), 2) == [Unmerge("g1", A), SendAsk("g1")]
+    assert (one.leaves, one.seats["g1"].state) == (0, "asked")
+    assert one.handle(Answered("g1", A, ("a", "b")), 3) == [SendAsk("g1")]  # it crossed
+    assert one.handle(Answered("g1", B, ("b",)), 4) == [Merge("g1", B), SendReceipt("g1", "ok", B)]
+    assert one.handle(Answered("g1", A, ("a", "b")), 5) == [SendReceipt("g1", "dup", A)]
+
+
+def test_a_home_that_is_to_answer_again_is_waited_for_even_if_it_is_gone() -> None:
+    one = homes(g1="ab", g2="c")
+    one.handle(Answered("g1", A, ("a", "b")), 1)
+    one.handle(Retracted("a"), 2)
+    one.handle(Gone("g1"), 3)
+    assert Closed("complete", "all") not in one.handle(Answered("g2", B, ("c",)), 4)
+    assert one.handle(Back("g1"), 5) == [SendAsk("g1")]
+    assert one.handle(Answered("g1", B, ("b",)), 6)[-1] == Closed("complete", "all")
+
+
+def test_a_home_that_is_to_answer_again_is_asked_until_it_does() -> None:
+    one = homes(g1="ab")
+    one.handle(Answered("g1", A, ("a", "b")), 1)
+    two = homes(g1="ab")
+    two.handle(Retracted("a"), 1)
+    for fresh in (one, two):
+        fresh.handle(Retracted("a"), 2)
+        fresh.handle(Answered("g1", A, ("a", "b")), 3)
+        fresh.handle(Started("g1"), 4)  # may have been under way since before
+        assert fresh.handle(Woke(), 2_003) == [SendAsk("g1")]
+
+
+def test_an_answer_without_the_device_stays_where_it_is() -> None:
+    one = homes(g1="abc", g2="d")
+    one.handle(Answered("g1", A, ("b",)), 1)
+    assert one.handle(Retracted("a"), 2) == []
+    assert one.holder("b") == ("g1", A)
+
+
+def test_a_home_that_loses_everybody_is_called_off() -> None:
+    one = homes(g1="a", g2="b", g3="c")
+    assert one.handle(Retracted("a"), 1) == [SendCancel("g1", "retracted")]
+    one.handle(Answered("g2", A, ("b",)), 2)
+    assert one.handle(Retracted("b"), 3) == [Unmerge("g2", A), SendCancel("g2", "retracted")]
+    assert one.handle(Retracted("c"), 4) == [SendCancel("g3", "retracted"), Closed("short", "all")]
+
+
+def test_a_closed_round_of_devices_stays_closed_and_one_of_gateways_opens_again() -> None:
+    one = machine("d1", "d2", goal=1)
+    one.handle(Answered("d1", A, ("d1",)), 1)
+    assert one.handle(Retracted("d1"), 2) == [Unmerge("d1", A), SendCancel("d1", "retracted")]
+    assert (one.state, one.leaves) == ("closed", 0)
+    two = homes(g1="ab", g2="c")
+    two.handle(Answered("g1", A, ("a", "b")), 1)
+    two.handle(Answered("g2", B, ("c",)), 2)
+    assert two.handle(Retracted("a"), 3) == [Unmerge("g1", A), SendAsk("g1")]
+    assert (two.state, two.closed) == ("open", None)
+    assert two.handle(Answered("g1", B, ("b",)), 4)[-1] == Closed("complete", "all")
+
+
+def test_a_round_that_opens_again_does_not_wait_for_whom_it_gave_up() -> None:
+    one = homes(g1="ab", g2="c")
+    one.handle(Answered("g1", A, ("a", "b")), 1)
+    one.handle(Stopped("operator"), 2)
+    one.handle(Retracted("a"), 3)
+    assert one.resume(3) == [SendAsk("g1")]
+    assert one.handle(Answered("g1", B, ("b",)), 4)[-1] == Closed("complete", "all")
+
+
+def test_a_round_that_opens_again_after_its_deadline_closes_at_once() -> None:
+    one = homes(g1="ab")
+    one.handle(Answered("g1", A, ("a", "b")), 1)
+    assert one.handle(Retracted("a"), 10_000)[-1] == Closed("short", "deadline")
+
+
+def test_whoever_answers_for_all_below_names_them_when_one_is_out() -> None:
+    one = machine("g1", "g2")
+    one.handle(Answered("g1", A, ("a", "b")), 1)
+    assert one.handle(Retracted("a"), 2) == [Unmerge("g1", A), SendAsk("g1")]
+    assert one.seats["g1"].each == (Invited("b"),)
+    assert one.handle(Answered("g2", B, ("a", "c")), 3) == [SendAsk("g2")]
+    assert one.seats["g2"].each == (Invited("c"),)
+
+
 MEMBERS = st.sampled_from(["d1", "d2", "d3"])
 EVENTS = st.one_of(
     st.builds(Started, MEMBERS),
@@ -186,6 +326,7 @@ EVENTS = st.one_of(
     st.builds(Answered, MEMBERS, st.sampled_from([A, B]), rejection=st.just("shape")),
     st.builds(Refused, MEMBERS, st.just("busy")),
     *(st.builds(kind, MEMBERS) for kind in (Away, Back, Gone, AskedAgain, Joined)),
+    st.builds(Retracted, st.sampled_from(["d1", "d3", "x", "y"])),
     st.just(Woke()),
     st.builds(Stopped, st.just("operator")),
 )
@@ -193,8 +334,11 @@ EVENTS = st.one_of(
 
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 3_000)), max_size=40), st.integers(0, 3))
 def test_whatever_happens_a_round_keeps_its_laws(happenings: list[tuple[round.Event, int]], goal: int) -> None:
-    """Leaves are unique, ok is told to nobody who did not merge, a closed round never merges, and a replay ends the same."""
-    live, now, merged, told = Round(), 0, [], []
+    """Leaves are unique, ok is told to nobody who did not merge, a closed round never merges, and a replay ends the same.
+
+    Who was taken out is in nobody's answer, and nobody merges twice without having been taken out between.
+    """
+    live, now, merged, told, inside = Round(), 0, [], [], set[str]()
     history = [(0, opened("d1", "d2", "d3", goal=goal, grace=700))]
     live.handle(history[0][1], 0)
     for event, pause in happenings:
@@ -205,9 +349,15 @@ def test_whatever_happens_a_round_keeps_its_laws(happenings: list[tuple[round.Ev
         merged += [effect.member for effect in effects if isinstance(effect, Merge)]
         told += [effect.member for effect in effects if isinstance(effect, SendReceipt) and effect.status == "ok"]
         assert not (over and any(isinstance(effect, Merge) for effect in effects))
-        assert sum(isinstance(effect, Closed) for effect in effects) == (not over and live.state == "closed")
+        closed = sum(isinstance(effect, Closed) for effect in effects)
+        assert closed == (live.state == "closed" and (not over or any(isinstance(effect, SendAsk) for effect in effects)))
+        for effect in effects:
+            if isinstance(effect, Merge | Unmerge):
+                assert (effect.member in inside) == isinstance(effect, Unmerge)
+                inside ^= {effect.member}
+        assert inside == {name for name, seat in live.seats.items() if seat.state == "taken"}
+        assert live.retracted.isdisjoint(leaf for seat in live.seats.values() for leaf in seat.leaves)
     assert merged == told
-    assert len(set(merged)) == len(merged)
     leaves = [leaf for seat in live.seats.values() if seat.state == "taken" for leaf in seat.leaves]
     assert len(set(leaves)) == len(leaves) == live.leaves
     if now >= 10_000:

@@ -168,7 +168,7 @@ def test_what_earlier_lives_have_left_makes_room_the_oldest_first(tmp_path: Path
     spool = Spool(tmp_path, 4 * SIZE + 2 * NOTES)
     assert spool.fits(b"n" * 32, 2 * SIZE)
     assert sorted(path.stem for path in tmp_path.glob("*.part")) == [name.hex() for name in names[2:]]
-    assert not spool.fits(b"n" * 32, 4 * SIZE + 1)
+    assert not spool.fits(b"n" * 32, 4 * SIZE + 2 * NOTES + 1)
 
 
 @pytest.mark.parametrize("size", [SIZE, 3 * SIZE])

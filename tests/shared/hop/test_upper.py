@@ -250,3 +250,62 @@ def test_a_late_will_of_an_older_connection_is_ignored(end: Upper) -> None:
     up(end, Status(state="up", birth=5, hello=b"h" * 32))
     up(end, Status(state="down", birth=4))
     assert end.rounds["k"].round.seats["d1"].state == "asked"
+
+
+def test_an_answer_that_is_taken_out_is_no_longer_kept(end: Upper) -> None:
+    up(end, manifest(b"sums"), ask=DEED["d1"])
+    batch = Batch(5)
+    assert end.retract(batch, "k", "d1", {codec.digest(b"sums"): b"sums"}.get)
+    assert batch.drops == [("r/k", codec.digest(b"sums"))]
+    assert batch.journal == [("r/k", round.Retracted("d1"))]
+    assert [send.body for send in sent(batch, Request)] == [Request(what="cancel", reason="retracted")]
+    assert heap(end) == {}
+    assert sent(up(end, manifest(b"sums"), ask=DEED["d1"]), Receipt)[0].body == Receipt(
+        status="bad", reason="retracted", payload=codec.digest(b"sums")
+    )
+    again = Batch(6)
+    assert end.retract(again, "k", "d1", lambda sha256: None)
+    assert again.empty
+
+
+def test_an_answer_that_came_in_the_same_step_can_be_taken_out(end: Upper) -> None:
+    batch = up(end, manifest(b"sums"), ask=DEED["d1"])
+    assert end.retract(batch, "k", "d1", lambda sha256: None)
+    assert not batch.payloads
+    assert heap(end) == {}
+
+
+def test_an_answer_that_is_not_at_hand_stays_where_it_is(end: Upper) -> None:
+    up(end, manifest(b"sums"), ask=DEED["d1"])
+    batch = Batch(5)
+    assert not end.retract(batch, "k", "d1", lambda sha256: None)
+    assert batch.empty
+    assert heap(end) == {"d1": b"sums"}
+
+
+def test_what_has_come_of_an_answer_goes_when_its_device_is_taken_out(end: Upper, tmp_path: Path) -> None:
+    up(end, manifest(bytes(5_000), inline=False), ask=DEED["d1"])
+    assert list((tmp_path / "spool").iterdir())
+    end.retract(Batch(5), "k", "d1", lambda sha256: None)
+    assert not list((tmp_path / "spool").iterdir())
+
+
+def test_a_round_is_rebuilt_without_what_was_taken_out(end: Upper, tmp_path: Path) -> None:
+    history = [(0, end.rounds["k"].round.opened)]
+    kept = {codec.digest(data): data for data in (b"one", b"two")}
+    for batch in (up(end, manifest(b"one"), ask=DEED["d1"]), Batch(5)):
+        if not batch.journal:
+            end.retract(batch, "k", "d1", kept.get)
+            del kept[batch.drops[0][1]]
+        history += [(batch.now, event) for _, event in batch.journal]  # type: ignore[misc]
+    again = upper(tmp_path / "again")
+    again.restore("k", history, Heap(), BLOBS, kept.get)
+    assert heap(again) == {}
+    assert again.rounds["k"].round.seats == end.rounds["k"].round.seats
+
+
+def test_a_closed_round_that_is_kept_is_not_journalled_any_more(end: Upper) -> None:
+    end.tell(Batch(5), "k", round.Stopped("upper"))
+    batch = up(end, manifest(b"sums"), ask=DEED["d1"])
+    assert [send.body for send in batch.sends] == [Receipt(status="late", payload=codec.digest(b"sums"))]
+    assert batch.empty

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from folkmoot.errors import UserFault
+from folkmoot.errors import StoreFault, UserFault
 from folkmoot.serve.sums import Sums
 from folkmoot.wire import codec, partial
 from folkmoot.wire.layout import Layout, Tensor
@@ -37,6 +37,18 @@ def test_what_is_judged_well_adds_up_and_judging_adds_nothing() -> None:
     group = sums.partial().groups["main"]
     assert (group.weight, group.tag) == (6, codec.INT8)
     assert np.frombuffer(group.data, np.int8).tolist() == [3 * 8 + 3 * 16] * 4
+
+
+def test_what_is_taken_out_was_never_there() -> None:
+    question = ask(scale=4)
+    sums, others = Sums(question, LAYOUT), Sums(question, LAYOUT)
+    for device, value in (("d1", 0.3), ("d2", -0.7), ("d3", 0.01)):
+        for each in (sums, others) if device != "d2" else (sums,):
+            each.add(device, each.judge(device, *answered(question, value, device), {device}).content)
+    sums.remove("d2", *answered(question, -0.7, "d2"))
+    assert partial.dump(sums.partial()) == partial.dump(others.partial())
+    with pytest.raises(StoreFault, match="non_finite"):
+        sums.remove("d1", *answered(question, float("nan"), "d1"))
 
 
 def test_a_rejection_says_why() -> None:

@@ -67,6 +67,31 @@ def test_a_large_payload_that_two_machines_keep_goes_with_the_second(tmp_path: P
     assert not list((tmp_path / "payloads").iterdir())
 
 
+@pytest.mark.parametrize("size", [10, INSIDE + 1], ids=["inside", "file"])
+def test_one_payload_can_go_while_its_owner_stays(tmp_path: Path, size: int) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    first, second = b"1" * size, b"2" * size
+    keeps = [Keep("r/k", codec.digest(content), content) for content in (first, second)]
+    ledger.commit([batch(("r/k", OPENED), keeps=keeps)], {})
+    ledger.commit([batch(drops=[("r/k", codec.digest(first))])], {})
+    assert ledger.payload("r/k", codec.digest(first)) is None
+    assert ledger.payload("r/k", codec.digest(second)) == second
+    assert len(list((tmp_path / "payloads").iterdir())) == (size > INSIDE)
+
+
+def test_a_machine_that_is_forgotten_and_begun_anew_in_one_step_is_the_new_one(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    old, new = b"old", b"new"
+    ledger.commit([batch(("r/k", OPENED), keeps=[Keep("r/k", codec.digest(old), old)])], {})
+    step = batch(("r/k", round.Away("d1")), keeps=[Keep("r/k", codec.digest(b"between"), b"between")])
+    step.forget("r/k")
+    step.journal.append(("r/k", OPENED))
+    step.keeps.append(Keep("r/k", codec.digest(new), new))
+    ledger.commit([step], {})
+    assert dict(ledger.histories()) == {"r/k": [(5, OPENED)]}
+    assert [ledger.payload("r/k", codec.digest(one)) for one in (old, b"between", new)] == [None, None, new]
+
+
 def test_a_damaged_large_payload_is_none(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
     content = bytes(INSIDE + 1)
