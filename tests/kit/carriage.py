@@ -57,8 +57,9 @@ async def carry(
 ) -> Carried:
     """Does one round with one device behind such a link; it and its gateway are processes.
 
-    `dialect` is one of DIALECTS, or `defaults`, Mosquitto with its default limits. The device is killed and started again when so much of the model has come `down`, and when so
-    much of its update has gone `up`, as fractions of the model; the gateway when so much of the update has gone by `above`.
+    `dialect` is one of DIALECTS, or `defaults`: Mosquitto with its default limits. The device is killed and started again when
+    so much of the model has come `down`, and so much of its update gone `up`, as fractions of the model; the gateway when
+    so much of the update has gone by `above`.
     """
     async with AsyncExitStack() as stack:
         cloud = stack.enter_context(mosquitto_broker(program(), "cloud", folder / "broker-cloud"))
