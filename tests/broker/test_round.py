@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from folkmoot.link.broker import Broker, amqtt_broker, free_port, mosquitto_broker
+from folkmoot.link.broker import Broker, amqtt_broker, mosquitto_broker
 from tests.kit import broker as kit
 from tests.kit.federation import Federation
 from tests.kit.postgres import Cluster
@@ -19,16 +19,9 @@ HOMES = {"g1": ["a", "b", "c"], "g2": ["d", "e"]}
 EVERYBODY = sorted(device for devices in HOMES.values() for device in devices)
 
 
-def default_mosquitto(folder: Path) -> Broker:
-    """Gives a Mosquitto with its default limits."""
-    folder.mkdir()
-    port = free_port()
-    return kit.run(folder, port, f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-
-
 MAKERS = {
     "mosquitto": lambda folder: mosquitto_broker(kit.program(), "home", folder),
-    "mosquitto-defaults": default_mosquitto,
+    "mosquitto-defaults": kit.default_mosquitto,
     "amqtt": amqtt_broker,
 }
 

@@ -37,6 +37,13 @@ def run(folder: Path, port: int, text: str) -> Broker:
     return Broker((program(), "-c", file), port, folder / "broker.log")
 
 
+def default_mosquitto(folder: Path) -> Broker:
+    """Gives a Mosquitto with its default limits."""
+    folder.mkdir()
+    port = free_port()
+    return run(folder, port, f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+
+
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Broker]:
     """Gives a home's Mosquitto, open, as we generate it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from folkmoot.link.broker import Broker, amqtt_broker, mosquitto_broker
 from folkmoot.link.settings import Broker as Where
-from tests.kit.broker import program
+from tests.kit.broker import default_mosquitto, program
 from tests.kit.cord import Shape, cord
 from tests.kit.federation import Federation
 from tests.kit.gate import gate
@@ -42,7 +42,9 @@ class Carried:
 @asynccontextmanager
 async def _home(dialect: str, folder: Path) -> AsyncIterator[tuple[Broker, int]]:
     """Gives a home's broker, and the port at which its devices find it."""
-    with amqtt_broker(folder) if dialect == "amqtt" else mosquitto_broker(program(), "home", folder) as broker:
+    makers = {"amqtt": amqtt_broker, "defaults": default_mosquitto}
+    make = makers.get(dialect, lambda folder: mosquitto_broker(program(), "home", folder))
+    with make(folder) as broker:
         if dialect == "3.1.1":
             async with gate(broker.port) as port:
                 yield broker, port
@@ -55,8 +57,9 @@ async def carry(
 ) -> Carried:
     """Does one round with one device behind such a link; it and its gateway are processes.
 
-    `dialect` is one of DIALECTS. The device is killed and started again when so much of the model has come `down`, and when so
-    much of its update has gone `up`, as fractions of the model; the gateway when so much of the update has gone by `above`.
+    `dialect` is one of DIALECTS, or `defaults`: Mosquitto with its default limits. The device is killed and started again when
+    so much of the model has come `down`, and so much of its update gone `up`, as fractions of the model; the gateway when
+    so much of the update has gone by `above`.
     """
     async with AsyncExitStack() as stack:
         cloud = stack.enter_context(mosquitto_broker(program(), "cloud", folder / "broker-cloud"))
