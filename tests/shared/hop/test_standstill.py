@@ -36,7 +36,7 @@ def test_its_upper_end_knows_at_once_that_it_is_not_ready_and_why() -> None:
             assert roster.status("d1", send.body, 1) is None  # it is as up as it was
         else:
             assert isinstance(send.body, Hello)
-            roster.hello("d1", send.body, 1)
+            roster.hello("d1", send.body, codec.digest(codec.dump(send.body)), 1)
     assert (roster.entries["d1"].state, roster.entries["d1"].known) == ("up", True)
     assert roster.ready() == {}
     hello = roster.entries["d1"].hello
