@@ -29,7 +29,7 @@ from folkmoot.link.face import (
 from folkmoot.link.mqtt import MqttLink
 from folkmoot.link.rules import publish_size
 from tests.kit.broker import endpoint, run
-from tests.kit.cable import cable
+from tests.kit.cord import cord
 from tests.kit.ear import join
 
 pytestmark = pytest.mark.broker
@@ -89,7 +89,7 @@ async def test_the_broker_holds_back_what_is_not_acknowledged(mosquitto: Broker)
 
 
 async def test_what_is_not_acknowledged_comes_again_after_a_cut_and_what_is_does_not(mosquitto: Broker) -> None:
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         receiver, heard = join(wire.endpoint, "receiver", "t")
         await heard.next(Connected)
         sender, said = join(endpoint(mosquitto), "sender")
@@ -111,7 +111,7 @@ async def test_what_is_not_acknowledged_comes_again_after_a_cut_and_what_is_does
 
 
 async def test_no_more_than_the_window_is_on_its_way_and_a_cut_gives_it_back(mosquitto: Broker) -> None:
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         link, ear = join(wire.endpoint, "sender", window=3)
         limits = (await ear.next(Connected)).limits
         assert (limits.window, link.free) == (3, 3)
@@ -192,7 +192,7 @@ async def test_a_will_is_sent_when_a_process_is_killed(mosquitto: Broker) -> Non
 async def test_a_delayed_will_is_void_when_its_sender_is_back_in_time(mosquitto: Broker) -> None:
     _, heard = join(endpoint(mosquitto), "watcher", "status", "marker")
     await heard.next(Connected)
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         births = iter(range(100))
         _, ear = join(wire.endpoint, "member", will=lambda: Last("status", b"down %d" % next(births), delay_s=1))
         await ear.next(Connected)
@@ -235,7 +235,7 @@ async def test_a_stop_without_a_connection_stops(mosquitto: Broker) -> None:
 
 
 async def test_a_stop_over_a_dead_connection_stops(mosquitto: Broker) -> None:
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         link, ear = join(wire.endpoint, "member")
         await ear.next(Connected)
         wire.hold()
@@ -302,7 +302,7 @@ async def test_a_broker_that_was_restarted_in_order_still_knows_the_session(mosq
 
 
 async def test_a_dead_connection_is_noticed_after_the_keepalive(mosquitto: Broker) -> None:
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         _, ear = join(wire.endpoint, "member", keepalive_s=1)
         await ear.next(Connected)
         wire.hold()
