@@ -4,7 +4,7 @@
 #   INSTALL=0    never install Debian packages
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup demo test test-slow test-all check format bench constraints secrets clean
+.PHONY: help setup demo test test-slow test-all faults check format bench constraints secrets clean
 
 PYTHON ?=
 INSTALL ?= 1
@@ -37,6 +37,10 @@ test-slow: setup ## the tests that take minutes each
 	$(PYTEST_AUTHOR) -m slow
 
 test-all: test test-slow ## every test there is
+
+faults: setup ## everything that can go wrong, done to real processes: an hour; ARGS=kill. for some of it
+	@.ci/services
+	@.venv/bin/python -m tests.faults $(ARGS)
 
 check: setup ## lint, types, import contracts, pins
 	.venv/bin/ruff check

@@ -27,10 +27,12 @@ class View:
         """All who answer on this broker."""
         return list(HOMES) if self.broker == "cloud" else HOMES[self.broker]
 
-    @property
-    def ways(self) -> list[tuple[str, str]]:
-        """The cords of whose traffic this view is."""
-        return [(self.broker, name) for name in self.members if self.member in ("", name)]
+    def ways(self, phase: str) -> list[tuple[str, str]]:
+        """Gives the cords over which a phase that is a transfer sends: what the brokers hear is as slow as they are."""
+        if phase == "downloading":
+            return [(self.broker, self.broker)]
+        sending = phase in ("uploading", "committing")
+        return [(self.broker, name) for name in self.members if sending and self.member in ("", name)]
 
 
 HOME, HIT, CLOUD, UP = View(GATEWAY), View(GATEWAY, DEVICE), View("cloud"), View("cloud", GATEWAY)
@@ -91,6 +93,11 @@ class Watch:
             return True
         return False
 
+    @property
+    def inline(self) -> bool:
+        """Whether the phase began with a message that holds what otherwise comes in pieces."""
+        return self.trigger is not None and isinstance(self.trigger.body, Ask)
+
     def _others(self, seen: Seen) -> bool:
         return len(self._taken.get((seen.round, seen.broker), ())) < len(self._where.members)
 
@@ -135,7 +142,7 @@ _BEGINS: dict[str, _Look] = {
     "committing": Watch._last,
 }
 _ENDS: dict[str, _Look] = {
-    "downloading": lambda watch, seen: watch._downloaded(seen) or isinstance(seen.body, Started),
+    "downloading": lambda watch, seen: watch._downloaded(seen) or (watch.inline and isinstance(seen.body, Started)),
     "training": lambda watch, seen: isinstance(seen.body, Answer),
     "uploading": _ok,
     "merging": lambda watch, seen: not watch._others(seen),

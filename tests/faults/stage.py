@@ -1,4 +1,4 @@
-"""A town that faults can be done to: cords in place of cables, small disks, a spy on every broker, and somebody who restarts."""
+"""A town that faults can be done to: with cords that can be cut, small disks, a spy on every broker, and a supervisor."""
 
 import asyncio
 import signal
@@ -31,7 +31,7 @@ DISK = 6 << 20  # bytes of a small disk
 
 
 class Stage(Town):
-    """Two homes of four devices. Faults are done by name: "cloud", "g1", "a" and so on; brokers have the name of their town part."""
+    """Two homes of four devices, a cloud, three brokers."""
 
     def __init__(self, folder: Path, kind: Kind = "sqlite") -> None:
         super().__init__(folder, HOMES)
@@ -95,7 +95,7 @@ class Stage(Town):
         folder.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder], check=True)
         self.disks.append(folder)
-        self._stack.callback(subprocess.run, ["umount", "--lazy", folder], check=True)
+        self._stack.callback(lambda: subprocess.run(["umount", "--lazy", folder], check=True))
 
     # Processes.
 

@@ -61,7 +61,7 @@ class Spy:
             self._news.notify_all()
 
     def wait(self, when: Callable[[Seen], bool], begin: int, patience: float) -> Seen | None:
-        """Gives the first message from index `begin` on for which `when` holds; None where there is none for so many seconds."""
+        """Gives the first message from index `begin` on for which `when` holds; None where none comes in `patience` seconds."""
         end = time.monotonic() + patience
         with self._news:
             while True:
