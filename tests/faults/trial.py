@@ -12,7 +12,7 @@ from folkmoot.wire.messages import Plan, Receipt
 from tests.faults.cells import Cell, all_cells
 from tests.faults.faults import FAULTS, Blow, deadline, strike
 from tests.faults.phases import DEVICE, GATEWAY, Watch, view
-from tests.faults.stage import DEVICES, Stage
+from tests.faults.stage import DEVICES, HOMES, Stage
 from tests.kit import retraining
 from tests.kit.cord import FREE, Shape
 from tests.kit.spy import Seen
@@ -24,7 +24,7 @@ MOST = 8  # rounds in which the phase is waited for: a device that should not be
 TRIES = 3  # rounds until everybody is in one: what the cloud knows of a home is a moment old
 LAUNCH = 0.3  # the learning rate
 APART = 1e-4  # added to it for cells that are about downloads: other weights than any cell before, that nobody has yet
-# A phase that is a transfer lasts long enough to be hit: 20 kB from each member, or 80 kB to all of a home, take a second or two.
+# A phase that is a transfer lasts long enough to be hit: 20 kB from each member, or 80 kB to all of a home, take a second.
 SLOW = Shape(rate=20_000)
 SLOW_DOWN = Shape(rate=50_000)
 LOOK = 0.25  # seconds between two looks at whether a run is over
@@ -103,6 +103,7 @@ class _Trial:
             deadline_seconds=deadline(self._cell.fault),
             evaluate=False,
         )
+        self._stage.spy.expect(self._run, 2 * MOST, HOMES)
 
     def _another(self) -> int:
         """Has one more round; gives how many that makes."""

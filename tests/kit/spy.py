@@ -4,11 +4,12 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from folkmoot.errors import PeerFault
+from folkmoot.hop.round import ask_id
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.endpoint import Endpoint
 from folkmoot.link.face import Arrived, Event, Session
@@ -60,6 +61,14 @@ class Spy:
             self.seen.append(Seen(time.monotonic(), broker, place.member, down, body, ask, run, number))
             self._news.notify_all()
 
+    def expect(self, run: str, rounds: int, homes: Mapping[str, Sequence[str]]) -> None:
+        """Takes that a run begins: what is said about its Asks is known by their ids, though the Asks themselves be missed."""
+        for number in range(1, rounds + 1):
+            for gateway, devices in homes.items():
+                above = ask_id(f"{run}/{number}/train", gateway)
+                for ask in (above, *(ask_id(above.hex(), device) for device in devices)):
+                    self._asks[ask] = (run, number)
+
     def wait(self, when: Callable[[Seen], bool], begin: int, patience: float) -> Seen | None:
         """Gives the first message from index `begin` on for which `when` holds; None where none comes in `patience` seconds."""
         end = time.monotonic() + patience
@@ -84,7 +93,7 @@ def spying(brokers: Mapping[str, int]) -> Iterator[Spy]:
         links = []
         for name, port in brokers.items():
             tree = Tree(upper="" if name == "cloud" else name)
-            session = Session(client=f"spy-{name}", filters=("fl/v1/#",), keep=False, keepalive_s=10, receive_maximum=1_000)
+            session = Session(client=f"spy-{name}", filters=("fl/v1/#",), expiry_s=60, keepalive_s=10, receive_maximum=1_000)
             link: MqttLink
 
             def hear(event: Event, name: str = name, tree: Tree = tree) -> None:
