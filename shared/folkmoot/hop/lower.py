@@ -139,7 +139,7 @@ class Lower:
             if not place.admits(envelope.body):
                 raise PeerFault("topic", f"{type(envelope.body).__name__} at {topic}")
             if isinstance(envelope.body, Status):
-                self.upper_up = envelope.body.state == "up"
+                self._heard_of(batch, envelope.body.state == "up")
                 return envelope.body
             if envelope.dst != self.name:
                 raise PeerFault("wrong_sender", f"a message for {envelope.dst}")
@@ -148,6 +148,12 @@ class Lower:
             batch.faults.append(Fault("upper", fault.reason, fault.detail))
             return None
         return envelope.body
+
+    def _heard_of(self, batch: Batch, up: bool) -> None:
+        """The upper end is there, or not. Blocks that it was about to send when it went will not come: they are asked for."""
+        if up and not self.upper_up:
+            self._again(batch)
+        self.upper_up = up
 
     def _asked(self, batch: Batch, envelope: codec.Envelope) -> None:
         ask = envelope.body

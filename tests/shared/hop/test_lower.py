@@ -73,6 +73,14 @@ def test_blocks_that_do_not_come_are_asked_for_again(tmp_path: Path) -> None:
     assert sent(batch, Get)
 
 
+def test_blocks_are_asked_for_again_at_once_when_the_upper_end_is_back(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    down(end, question(), ask=DEED)
+    assert not sent(down(end, Status(state="up", birth=1)), Get)  # it was never away
+    assert not sent(down(end, Status(state="down", birth=1)), Get)
+    assert [send.ask for send in sent(down(end, Status(state="up", birth=2)), Get)] == [DEED]
+
+
 def test_a_blob_that_nobody_above_has_refuses_the_ask(tmp_path: Path) -> None:
     end = lower(tmp_path)
     down(end, question(), ask=DEED)
