@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.faults import house, results
 from tests.faults.cells import Cell, all_cells
 from tests.faults.results import Result
+from tests.faults.stage import CannotBeTried
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +44,11 @@ def main(argv: Sequence[str]) -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("faults", total=len(cells))
-        for result, folder in _tried(cells, commit, min(options.towns, len(cells))):
+        for cell, result, folder in _tried(cells, commit, min(options.towns, len(cells))):
+            progress.advance(bar)
+            if result is None:
+                progress.console.print(f"cannot be tried here: {cell.name}: {folder}", markup=False)
+                continue
             results.append(result)
             failed += not result.survived
             word = "[green]survived[/]" if result.survived else "[red]FAILED[/]"
@@ -52,8 +57,7 @@ def main(argv: Sequence[str]) -> int:
                 progress.console.print(
                     f"  {result.why[:500]}\n  kept: {folder}\n  again: make faults ARGS='--again {result.cell}'"
                 )
-            progress.advance(bar)
-    console.print(f"{len(cells) - failed} survived, {failed} did not")
+    console.print(f"{failed} did not survive")
     return 1 if failed else 0
 
 
@@ -80,13 +84,16 @@ def _commit() -> str:
     return run.stdout.strip() or "unknown"
 
 
-def _tried(cells: Sequence[Cell], commit: str, towns: int) -> Iterator[tuple[Result, str]]:
-    """Gives each result as it comes, and where the town of one that failed is kept."""
+def _tried(cells: Sequence[Cell], commit: str, towns: int) -> Iterator[tuple[Cell, Result | None, str]]:
+    """Gives each result as it comes, and where the town of one that failed is kept; or no result, and why."""
     with ProcessPoolExecutor(towns, multiprocessing.get_context("spawn")) as pool:
-        trials = [pool.submit(house.tried, cell, commit) for cell in cells]
+        trials = {pool.submit(house.tried, cell, commit): cell for cell in cells}
         try:
             for trial in as_completed(trials):
-                yield trial.result()
+                try:
+                    yield trials[trial], *trial.result()
+                except CannotBeTried as error:
+                    yield trials[trial], None, str(error)
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -9,20 +9,26 @@ from pathlib import Path
 
 from tests.faults.cells import Cell
 from tests.faults.results import Result
-from tests.faults.stage import Kind, Stage
+from tests.faults.stage import CannotBeTried, Kind, Stage
 from tests.faults.trial import attempt
 
 AGAIN = 2  # times that a cell is tried anew whose phase was over before the fault was there
 
 
 def tried(cell: Cell, commit: str) -> tuple[Result, str]:
-    """Tries a cell in the town of this process; gives what came of it, and where a town that failed is kept."""
+    """Tries a cell in the town of this process; gives what came of it, and where a town that failed is kept.
+
+    Raises CannotBeTried where this machine does not let us.
+    """
     begun = time.monotonic()
     try:
         outcome = attempt(_HOUSE.stand(cell.kind), cell)
         for _ in range(AGAIN):
             if not outcome.hit:
                 outcome = attempt(_HOUSE.stand(cell.kind), cell)
+    except CannotBeTried:
+        _HOUSE.close()
+        raise
     except Exception as error:  # whatever it is, the other cells are to be tried
         kept = _HOUSE.keep()
         took = round(time.monotonic() - begun, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from folkmoot import tasks
-from folkmoot.wire.messages import Plan, Receipt
+from folkmoot.wire.messages import Plan, Receipt, Status
 from tests.faults.cells import Cell, all_cells
 from tests.faults.faults import FAULTS, Blow, deadline, strike
 from tests.faults.phases import DEVICE, GATEWAY, Watch, view
@@ -27,6 +27,7 @@ APART = 1e-4  # added to it for cells that are about downloads: other weights th
 # A phase that is a transfer lasts long enough to be hit: 20 kB from each member, or 80 kB to all of a home, take a second.
 SLOW = Shape(rate=20_000)
 SLOW_DOWN = Shape(rate=50_000)
+LAST_WORDS = 0.2  # seconds in which a link that is half open now may deliver what it had
 LOOK = 0.25  # seconds between two looks at whether a run is over
 
 
@@ -164,11 +165,21 @@ class _Trial:
     def _heard(self, when: Callable[[Seen], bool]) -> list[Seen]:
         return [seen for seen in self._stage.spy.seen if seen.run == self._run and when(seen)]
 
+    def _back(self, blow: Blow) -> float:
+        """Gives from when on what is heard is not from before the fault, which may still have been on its way."""
+        who = {"gateway": GATEWAY, "device": DEVICE}.get(self._cell.node)
+        if who is None or FAULTS[self._cell.fault].begin is not FAULTS["kill"].begin:
+            return blow.ended + (LAST_WORDS if self._cell.fault == "half-open" else 0)
+        births = (
+            seen.at
+            for seen in self._stage.spy.seen
+            if seen.at > blow.ended and seen.member == who and isinstance(seen.body, Status) and seen.body.state == "up"
+        )
+        return next(births, blow.ended)
+
     def _measured(self, blow: Blow, rounds: dict[int, dict[str, Any]]) -> Outcome:
-        speaks = _SPEAKS[self._cell.node]
-        # A fault that ends by itself is over when it has begun, and what was on its way still arrives.
-        silent = 0.2 if FAULTS[self._cell.fault].seconds == 0 and self._cell.node.startswith("link") else 0.0
-        first = next(iter(self._heard(lambda seen: seen.at > blow.ended + silent and speaks(seen))), None)
+        begin, speaks = self._back(blow), _SPEAKS[self._cell.node]
+        first = next(iter(self._heard(lambda seen: seen.at > begin and speaks(seen))), None)
         hit, closed = True, None
         if self._watch is not None:
             assert self._watch.trigger is not None
