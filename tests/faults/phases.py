@@ -68,12 +68,14 @@ class Watch:
         self._taken: dict[tuple[int, str], set[str]] = {}  # round and broker to who was told ok
         self._asks: dict[bytes, Ask] = {}
         self._answers: dict[bytes, Answer] = {}
+        self.looked = 0  # messages so far
         self.trigger: Seen | None = None
         self.over = False
         """Whether the phase that began is over."""
 
     def __call__(self, seen: Seen) -> bool:
         """Takes the next message; says whether the phase begins with it."""
+        self.looked += 1
         body = seen.body
         if seen.run != self._run or seen.broker != self._where.broker:
             return False

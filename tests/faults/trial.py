@@ -52,7 +52,7 @@ class _Trial:
     def __init__(self, stage: Stage, cell: Cell) -> None:
         self._stage = stage
         self._cell = cell
-        self._begin = len(stage.spy.seen)
+        stage.spy.forget()
         self._watch: Watch | None = None
         self._run = ""
 
@@ -83,8 +83,7 @@ class _Trial:
             self._stage.cords[way].shape = slow
         trigger = None
         while trigger is None:
-            trigger = self._stage.spy.wait(self._watch, self._begin, LOOK)
-            self._begin = len(self._stage.spy.seen) if trigger is None else self._stage.spy.seen.index(trigger) + 1
+            trigger = self._stage.spy.wait(self._watch, self._watch.looked, LOOK)
             if trigger is None and self._stage.get(f"/v1/runs/{self._run}").get("status") == "finished":
                 assert self._another() <= MOST, f"no {self._cell.phase} in {MOST} rounds"
 
@@ -183,12 +182,10 @@ class _Trial:
         hit, closed = True, None
         if self._watch is not None:
             assert self._watch.trigger is not None
-            for seen in self._stage.spy.seen[self._begin :]:
-                if seen.at < blow.begun:
-                    self._watch(seen)
-            hit = not self._watch.over
-            for seen in self._stage.spy.seen[self._begin :]:
+            for seen in self._stage.spy.seen[self._watch.looked :]:
                 self._watch(seen)
+                if seen.at < blow.begun:
+                    hit = not self._watch.over
             over = rounds[self._watch.trigger.round]["closed_at"]
             closed = _seconds(over) - blow.ended_wall
         return Outcome(

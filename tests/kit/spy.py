@@ -61,6 +61,11 @@ class Spy:
             self.seen.append(Seen(time.monotonic(), broker, place.member, down, body, ask, run, number))
             self._news.notify_all()
 
+    def forget(self) -> None:
+        """Drops what has been said so far."""
+        with self._news:
+            self.seen.clear()
+
     def expect(self, run: str, rounds: int, homes: Mapping[str, Sequence[str]]) -> None:
         """Takes that a run begins: what is said about its Asks is known by their ids, though the Asks themselves be missed."""
         for number in range(1, rounds + 1):
