@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ import pytest
 
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.broker import Broker, free_port
+from folkmoot.link.dialect import REFUSALS, V5
 from folkmoot.link.endpoint import Endpoint
 from folkmoot.link.face import (
     TOO_LARGE,
@@ -157,6 +159,23 @@ async def test_what_the_broker_grants_is_obeyed(tmp_path: Path) -> None:
         assert ear.all(Failed)[0].reason.startswith(TOO_LARGE)
         assert (await ear.next(Published)).key == "fits"
         assert not ear.all(Disconnected)
+
+
+async def test_a_limit_that_was_told_in_mqtt_5_is_obeyed_in_3_1_1_too(tmp_path: Path) -> None:
+    """A broker that stood still for a minute looks like an old one, which could not say what it takes."""
+    port = free_port()
+    text = f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_packet_size 1000\n"
+    with run(tmp_path, port, text):
+        async with cord(port) as wire:
+            link, ear = join(wire.endpoint, "sender")
+            await ear.next(Connected)
+            link._dialect.turned(V5, time.monotonic(), min(REFUSALS), silent=False)
+            wire.cut()
+            assert (await ear.next(Connected)).limits.max_packet == 1_000
+            assert link.protocol == "3.1.1"
+            link.send(1, "t", b"x" * 1_000)
+            assert (await ear.next(Failed)).reason.startswith(TOO_LARGE)
+        assert "oversize" not in (tmp_path / "broker.log").read_text()
 
 
 async def test_our_own_limit_holds_where_the_broker_has_none(plain_mosquitto: Broker) -> None:
