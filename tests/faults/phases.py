@@ -88,9 +88,12 @@ class Watch:
         if isinstance(body, Receipt) and body.status in ("ok", "dup"):
             self._taken.setdefault((seen.round, seen.broker), set()).add(seen.member)
         if self.trigger is not None:
-            self.over = self.over or (seen.ask == self.trigger.ask and _ENDS[self._phase](self, seen))
+            about = self._phase == "merging" or seen.ask == self.trigger.ask
+            self.over = self.over or (about and _ENDS[self._phase](self, seen))
             return False
-        if seen.round >= 2 and self._where.holds(seen) and _BEGINS[self._phase](self, seen):
+        # A round is being merged when anybody's answer is in: the one who is hit may always be the last.
+        here = self._phase == "merging" or self._where.holds(seen)
+        if seen.round >= 2 and here and _BEGINS[self._phase](self, seen):
             self.trigger = seen
             return True
         return False

@@ -75,7 +75,8 @@ class Stage(Town):
         return self
 
     def whole(self) -> None:
-        """Waits until every device is there."""
+        """Waits until every gateway and every device is there: the cloud knows devices as their gateway told them last."""
+        self.until(lambda: len(self.get("/v1/gateways", state="up").get("items", [])) == len(HOMES))
         self.up(len(DEVICES))
 
     # What this town has otherwise.

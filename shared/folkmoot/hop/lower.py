@@ -84,7 +84,8 @@ class Lower:
         elif not session_present:
             for item in list(self.members.values()):
                 self.tell(batch, item, member.Reconnected())
-            self._again(batch)
+        if not session_present:
+            self.upper_up = False  # until it says so on this broker, which drops what nobody has subscribed to yet
 
     def disconnected(self) -> None:
         """There is nobody to announce this node to."""

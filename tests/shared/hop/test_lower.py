@@ -81,6 +81,16 @@ def test_blocks_are_asked_for_again_at_once_when_the_upper_end_is_back(tmp_path:
     assert [send.ask for send in sent(down(end, Status(state="up", birth=2)), Get)] == [DEED]
 
 
+def test_after_a_broker_has_forgotten_us_blocks_are_asked_for_when_the_upper_end_has_come_to_it_too(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    down(end, question(), ask=DEED)
+    batch = Batch(1_000)
+    end.connected(batch, birth=2, session_present=False)
+    assert [type(send.body) for send in batch.sends] == [Status, Get]
+    assert batch.sends[1].body == Get()  # for the Ask; who would send blocks may not have subscribed again
+    assert [send.ask for send in sent(down(end, Status(state="up", birth=2)), Get)] == [DEED]
+
+
 def test_a_blob_that_nobody_above_has_refuses_the_ask(tmp_path: Path) -> None:
     end = lower(tmp_path)
     down(end, question(), ask=DEED)
