@@ -4,7 +4,7 @@
 #   INSTALL=0    never install Debian packages
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup demo test test-slow test-all fuzz check format bench constraints secrets clean
+.PHONY: help setup demo test test-slow test-all faults fuzz check format bench constraints secrets clean
 
 PYTHON ?=
 INSTALL ?= 1
@@ -40,6 +40,10 @@ test-all: test test-slow ## every test there is
 
 fuzz: setup ## five minutes for each reader of bytes from elsewhere; ARGS='messages --seconds 60' for less
 	.venv/bin/python -m tests.fuzz $(ARGS)
+
+faults: setup ## everything that can go wrong, done to real processes: an hour; ARGS=kill. for some of it
+	@.ci/services
+	@.venv/bin/python -m tests.faults $(ARGS)
 
 check: setup ## lint, types, import contracts, pins
 	.venv/bin/ruff check

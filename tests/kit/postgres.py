@@ -17,6 +17,8 @@ import pytest
 USER = "postgres"  # who runs it, where we are root: PostgreSQL refuses to
 # Nothing here must survive a power cut, so nothing waits for the disk.
 QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=200")
+# What is to survive the server's own death is handed to the kernel at each commit.
+LASTING = (*QUICK, "synchronous_commit=on")
 
 
 def programs() -> Path | None:
@@ -27,11 +29,32 @@ def programs() -> Path | None:
 
 
 class Cluster:
-    """A running server."""
+    """A running server, started anew as often as one likes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: Sequence[str | Path]) -> None:
         self.folder = folder
+        self._command = command
         self._numbers = count(1)
+        self._server: subprocess.Popen[str]
+
+    def start(self) -> None:
+        """Starts it and returns when it takes connections."""
+        as_owner = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
+        self._server = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True, cwd=self.folder, **as_owner)  # type: ignore[call-overload]
+        said = []
+        for line in self._server.stderr or ():
+            said.append(line)
+            if "ready to accept connections" in line:
+                break
+        else:
+            raise AssertionError("PostgreSQL did not start:\n" + "".join(said))
+        assert self._server.stderr is not None
+        threading.Thread(target=self._server.stderr.read, daemon=True).start()  # or it would block on a full pipe
+
+    def end(self) -> None:
+        """Ends it at once (SIGQUIT): nobody is told, and the next start recovers from the log."""
+        self._server.send_signal(3)
+        self._server.wait()
 
     def url(self, database: str) -> str:
         """Gives how the cloud reaches a database in it."""
@@ -57,7 +80,7 @@ class Cluster:
 
 
 @contextmanager
-def running(bin: Path, options: Sequence[str] = QUICK) -> Iterator[Cluster]:
+def running(bin: Path, settings: Sequence[str] = QUICK) -> Iterator[Cluster]:
     """Gives a cluster while the block lasts. It dies with the block, however it ends."""
     owner = USER if os.geteuid() == 0 else getpass.getuser()
     as_owner = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -67,24 +90,15 @@ def running(bin: Path, options: Sequence[str] = QUICK) -> Iterator[Cluster]:
         data = folder / "data"
         initdb = [bin / "initdb", "--pgdata", data, "--username", USER, "--auth=trust", "--no-sync", "--encoding=UTF8"]
         subprocess.run(initdb, check=True, capture_output=True, cwd=folder, **as_owner)  # type: ignore[call-overload]
-        settings = [
-            part for one in (*options, "listen_addresses=", f"unix_socket_directories={folder}") for part in ("-c", one)
+        options = [
+            part for one in (*settings, "listen_addresses=", f"unix_socket_directories={folder}") for part in ("-c", one)
         ]
-        command = [bin / "postgres", "-D", data, *settings]
-        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, **as_owner)  # type: ignore[call-overload]
+        cluster = Cluster(folder, [bin / "postgres", "-D", data, *options])
+        cluster.start()
         try:
-            said = []
-            for line in server.stderr:
-                said.append(line)
-                if "ready to accept connections" in line:
-                    break
-            else:
-                raise AssertionError("PostgreSQL did not start:\n" + "".join(said))
-            threading.Thread(target=server.stderr.read, daemon=True).start()  # or it would block on a full pipe
-            yield Cluster(folder)
+            yield cluster
         finally:
-            server.send_signal(3)  # SIGQUIT: at once, as everything goes anyway
-            server.wait()
+            cluster.end()
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,15 @@ class Process:
         assert self._child.poll() is None, f"{self.name} has ended: {self.said()}"
         return self._child.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it runs; one that is stopped does, too."""
+        return self._child is not None and self._child.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        os.kill(self.pid, number)
+
     def kill(self) -> None:
         """Ends it as kill -9 does."""
         assert self._child is not None
@@ -91,8 +100,7 @@ class Town:
 
     def __enter__(self) -> Self:
         for name in ("cloud", *self._homes):
-            broker = mosquitto_broker(program(), "cloud" if name == "cloud" else "home", self.folder / f"broker-{name}")
-            self.brokers[name] = self._stack.enter_context(broker)
+            self.brokers[name] = self._stack.enter_context(self._broker(name))
         self._make_cloud()
         for name in self._homes:
             self._make_gateway(name)
@@ -113,13 +121,28 @@ class Town:
         yield from self.gateways.values()
         yield from self.devices.values()
 
+    # What a kind of town may have otherwise.
+
+    def _broker(self, name: str) -> Broker:
+        """Makes the broker of the cloud, or of a gateway's home."""
+        return mosquitto_broker(program(), "cloud" if name == "cloud" else "home", self.folder / f"broker-{name}")
+
+    def _way(self, broker: str, who: str) -> str:
+        """Gives how `who` reaches a broker, as its settings file says it."""
+        seconds = 30 if broker == "cloud" else 10
+        return f"port = {self.brokers[broker].port}\nkeepalive_seconds = {seconds}\n"
+
+    def _database(self) -> str:
+        """Gives the URL of the cloud's database; "" for a file of its own."""
+        return ""
+
     def _make_cloud(self) -> None:
         self._port = free_port()
         file = self.folder / "cloud.toml"
         file.write_text(
             f'data = "{self.folder / "cloud"}"\n'
-            f"[listen]\nport = {self._port}\n"
-            f"[broker]\nport = {self.brokers['cloud'].port}\nkeepalive_seconds = 30\n"
+            f'[listen]\nport = {self._port}\n[database]\nurl = "{self._database()}"\n'
+            f"[broker]\n{self._way('cloud', 'cloud')}"
             f'[tokens]\nbootstrap_file = "{self.folder / "token"}"\n'
         )
         command = [sys.executable, "-m", "folkmoot_cli", "cloud", "serve", "--config", str(file)]
@@ -129,8 +152,7 @@ class Town:
         file = self.folder / f"{name}.toml"
         file.write_text(
             f'id = "{name}"\nfolder = "{self.folder / name}"\n'
-            f"[cloud]\nport = {self.brokers['cloud'].port}\nkeepalive_seconds = 30\n"
-            f"[home]\nport = {self.brokers[name].port}\nkeepalive_seconds = 10\n"
+            f"[cloud]\n{self._way('cloud', name)}[home]\n{self._way(name, name)}"
         )
         command = [sys.executable, "-m", "folkmoot_gateway", "--config", str(file)]
         self.gateways[name] = Process(name, command, self.folder)
@@ -149,7 +171,7 @@ class Town:
                 file = self.folder / f"{device}.toml"
                 file.write_text(
                     f'id = "{device}"\ngateway = "{gateway}"\nfolder = "{self.folder / device}"\n'
-                    f"[home]\nport = {self.brokers[gateway].port}\nkeepalive_seconds = 10\n"
+                    f"[home]\n{self._way(gateway, device)}"
                     f'[examples]\ncontract = "{digits.CONTRACT}"\n'
                 )
                 command = [sys.executable, "-m", "folkmoot_device", "--config", str(file)]
@@ -172,6 +194,9 @@ class Town:
         for process in self.processes():
             process.stop()
 
+    def look_after(self) -> None:
+        """Is called again and again while a test waits: a supervisor's moment."""
+
     # What a test wants to know.
 
     def until(self, so: Callable[[], T], patience: float = PATIENCE) -> T:
@@ -179,6 +204,7 @@ class Town:
         end = time.monotonic() + patience
         while not (found := so()):
             assert time.monotonic() < end, "\n".join(f"--- {one.name}\n{one.said()[-2000:]}" for one in self._processes)
+            self.look_after()
             self._pace.wait(PACE)
         return found
 

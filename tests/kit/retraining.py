@@ -17,17 +17,35 @@ from folkmoot.wire.messages import Plan
 SCALE = 22
 
 
+Known = dict[tuple[bytes, str, int], Any]
+"""What devices have learnt from a base, by its sha256, device and round."""
+
+
 def models(
-    folder: Path, task: bytes, plan: Plan, rounds: Mapping[int, Sequence[str]], stores: Mapping[str, Path]
+    folder: Path,
+    task: bytes,
+    plan: Plan,
+    rounds: Mapping[int, Sequence[str]],
+    stores: Mapping[str, Path],
+    known: Known | None = None,
 ) -> dict[int, str]:
-    """Gives the sha256 of the model after each round; `rounds`: whose answers are in it, `stores`: where their examples are."""
+    """Gives the sha256 of the model after each round; `rounds`: whose answers are in it, `stores`: where their examples are.
+
+    `known`: what need not be learnt again where task, plan and examples are the same; it is added to.
+    """
+    known = {} if known is None else known
     found, program = bundle.load(task)
     file = folder / "program"
     file.write_bytes(found.program)
     room, layout, block = Classroom(), program.manifest.layout, found.weights
     ends: dict[int, str] = {}
     for number, devices in sorted(rounds.items()):
-        answers = [_answer(room, folder, file, block, number, plan, device, stores[device]) for device in devices]
+        base = hashlib.sha256(block).digest()
+        for device in devices:
+            if (base, device, number) not in known:
+                learnt = _answer(room, folder, file, block, number, plan, device, stores[device])
+                known[base, device, number] = learnt
+        answers = [known[base, device, number] for device in devices]
         if answers:
             block = _step(block, layout, answers)
         ends[number] = hashlib.sha256(block).hexdigest()

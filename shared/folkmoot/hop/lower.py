@@ -86,10 +86,10 @@ class Lower:
         elif not session_present:
             for item in list(self.members.values()):
                 self.tell(batch, item, member.Reconnected())
-            self._again(batch)
-        else:
-            for fetch in self._fetches.values():
-                fetch.resume(batch.now)
+        if not session_present:
+            self.upper_up = False  # until it says so on this broker, which drops what nobody has subscribed to yet
+        for fetch in self._fetches.values():
+            fetch.resume(batch.now)
 
     def disconnected(self) -> None:
         """There is nobody to announce this node to, and nobody to wait for."""
@@ -147,7 +147,7 @@ class Lower:
             if not place.admits(envelope.body):
                 raise PeerFault("topic", f"{type(envelope.body).__name__} at {topic}")
             if isinstance(envelope.body, Status):
-                self.upper_up = envelope.body.state == "up"
+                self._heard_of(batch, envelope.body.state == "up")
                 return envelope.body
             if envelope.dst != self.name:
                 raise PeerFault("wrong_sender", f"a message for {envelope.dst}")
@@ -156,6 +156,12 @@ class Lower:
             batch.faults.append(Fault("upper", fault.reason, fault.detail))
             return None
         return envelope.body
+
+    def _heard_of(self, batch: Batch, up: bool) -> None:
+        """The upper end is there, or not. Blocks that it was about to send when it went will not come: they are asked for."""
+        if up and not self.upper_up:
+            self._again(batch)
+        self.upper_up = up
 
     def _asked(self, batch: Batch, envelope: codec.Envelope) -> None:
         ask = envelope.body

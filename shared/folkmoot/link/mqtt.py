@@ -11,7 +11,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from folkmoot.errors import StoreFault, UserFault
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.connection import Connection, Granted, Turned
-from folkmoot.link.dialect import WORDS, Dialect
+from folkmoot.link.dialect import V5, WORDS, Dialect
 from folkmoot.link.endpoint import Endpoint
 from folkmoot.link.face import (
     Connected,
@@ -56,6 +56,7 @@ class MqttLink:
         self._connection: Connection | None = None  # the one that the broker has taken
         self._number = 0  # of connections so far
         self._dialect = Dialect()
+        self._packet = session.max_packet  # what the broker takes, as it said in MQTT 5: it cannot say so in 3.1.1
         self._subscribed = False  # by this process, in the session that the broker has now: to our filters and no others
         self._before = False  # the same, before the CONNECT that is under way
         self._dropped = set(session.former) - set(session.filters)  # what that session may hold, and is to hold no more
@@ -183,9 +184,10 @@ class MqttLink:
         # Until CONNACK comes nobody knows: a broker without its sessions makes a new one for a CONNECT whose CONNACK is then
         # lost, and says of that one next time that it is present.
         self._before, self._subscribed = self._subscribed, False
+        session = self._session if version == V5 else replace(self._session, max_packet=self._packet)
         try:
             connection = Connection(
-                sock, self._endpoint, self._session, version, number=self._number, taken=self._take, sink=self._hear
+                sock, self._endpoint, session, version, number=self._number, taken=self._take, sink=self._hear
             )
         except BaseException:
             sock.close()
@@ -211,6 +213,8 @@ class MqttLink:
     def _take(self, connection: Connection, granted: Granted) -> None:
         self._connection = connection
         self._dialect.taken(connection.version)
+        if connection.version == V5:
+            self._packet = granted.limits.max_packet
         # paho 2.1 does not obey a broker that wants a shorter keepalive: the connection after this one asks for it.
         self._session = replace(self._session, keepalive_s=min(self._session.keepalive_s, granted.keepalive_s))
         self._subscribed = granted.resumed and self._before

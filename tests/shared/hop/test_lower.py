@@ -127,12 +127,20 @@ def test_without_a_connection_nothing_is_asked_for_and_after_it_first_what_the_b
     assert [get.first for get in gets(batch)] == [1]
 
 
-def test_what_a_broker_without_a_session_has_lost_is_asked_for_at_once(tmp_path: Path) -> None:
-    end = lower(tmp_path)
-    down(end, large(), ask=DEED)
-    end.disconnected()
-    end.connected(batch := Batch(3_000), birth=2, session_present=False)
-    assert [get.first for get in gets(batch)] == [0]
+def test_what_a_broker_without_a_session_has_lost_is_asked_for_when_the_upper_end_is_there_or_after_a_while(
+    tmp_path: Path,
+) -> None:
+    for status in (True, False):
+        end = lower(tmp_path / str(status))
+        down(end, large(), ask=DEED)
+        end.disconnected()
+        end.connected(batch := Batch(3_000), birth=2, session_present=False)
+        assert gets(batch) == []
+        if status:
+            assert [get.first for get in gets(down(end, Status(state="up", birth=2), now=3_010))] == [0]
+        else:
+            end.tick(batch := Batch(3_000 + PATIENCE))
+            assert [get.first for get in gets(batch)] == [0]
 
 
 def test_after_a_restart_what_was_asked_for_before_is_taken_and_only_the_rest_asked_for(tmp_path: Path) -> None:
@@ -165,6 +173,24 @@ def test_work_whose_blobs_are_all_here_waits_for_its_ask_after_a_restart(tmp_pat
     assert not end.wanted
     down(end, question(), ask=DEED, now=300)
     assert [item.id for item in end.wanted] == [DEED]
+
+
+def test_blocks_are_asked_for_again_at_once_when_the_upper_end_is_back(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    down(end, question(), ask=DEED)
+    assert not sent(down(end, Status(state="up", birth=1)), Get)  # it was never away
+    assert not sent(down(end, Status(state="down", birth=1)), Get)
+    assert [send.ask for send in sent(down(end, Status(state="up", birth=2)), Get)] == [DEED]
+
+
+def test_after_a_broker_has_forgotten_us_blocks_are_asked_for_when_the_upper_end_has_come_to_it_too(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    down(end, question(), ask=DEED)
+    batch = Batch(1_000)
+    end.connected(batch, birth=2, session_present=False)
+    assert [type(send.body) for send in batch.sends] == [Status, Get]
+    assert batch.sends[1].body == Get()  # for the Ask; who would send blocks may not have subscribed again
+    assert [send.ask for send in sent(down(end, Status(state="up", birth=2)), Get)] == [DEED]
 
 
 def test_a_blob_that_nobody_above_has_refuses_the_ask(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ import pytest
 
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.broker import Broker, free_port
+from folkmoot.link.dialect import REFUSALS, V5
 from folkmoot.link.endpoint import Endpoint
 from folkmoot.link.face import (
     TOO_LARGE,
@@ -29,7 +31,7 @@ from folkmoot.link.face import (
 from folkmoot.link.mqtt import MqttLink
 from folkmoot.link.rules import publish_size
 from tests.kit.broker import endpoint, run
-from tests.kit.cable import cable
+from tests.kit.cord import cord
 from tests.kit.ear import Ear, join
 
 pytestmark = pytest.mark.broker
@@ -89,7 +91,7 @@ async def test_the_broker_holds_back_what_is_not_acknowledged(mosquitto: Broker)
 
 
 async def test_what_is_not_acknowledged_comes_again_after_a_cut_and_what_is_does_not(mosquitto: Broker) -> None:
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         receiver, heard = join(wire.endpoint, "receiver", "t")
         await heard.next(Connected)
         sender, said = join(endpoint(mosquitto), "sender")
@@ -111,7 +113,7 @@ async def test_what_is_not_acknowledged_comes_again_after_a_cut_and_what_is_does
 
 
 async def test_no_more_than_the_window_is_on_its_way_and_a_cut_gives_it_back(mosquitto: Broker) -> None:
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         link, ear = join(wire.endpoint, "sender", window=3)
         limits = (await ear.next(Connected)).limits
         assert (limits.window, link.free) == (3, 3)
@@ -159,6 +161,23 @@ async def test_what_the_broker_grants_is_obeyed(tmp_path: Path) -> None:
         assert not ear.all(Disconnected)
 
 
+async def test_a_limit_that_was_told_in_mqtt_5_is_obeyed_in_3_1_1_too(tmp_path: Path) -> None:
+    """A broker that stood still for a minute looks like an old one, which could not say what it takes."""
+    port = free_port()
+    text = f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_packet_size 1000\n"
+    with run(tmp_path, port, text):
+        async with cord(port) as wire:
+            link, ear = join(wire.endpoint, "sender")
+            await ear.next(Connected)
+            link._dialect.turned(V5, time.monotonic(), min(REFUSALS), silent=False)
+            wire.cut()
+            assert (await ear.next(Connected)).limits.max_packet == 1_000
+            assert link.protocol == "3.1.1"
+            link.send(1, "t", b"x" * 1_000)
+            assert (await ear.next(Failed)).reason.startswith(TOO_LARGE)
+        assert "oversize" not in (tmp_path / "broker.log").read_text()
+
+
 async def test_our_own_limit_holds_where_the_broker_has_none(plain_mosquitto: Broker) -> None:
     link, ear = join(endpoint(plain_mosquitto), "sender", max_packet=5_000)
     assert (await ear.next(Connected)).limits.max_packet == 5_000
@@ -192,7 +211,7 @@ async def test_a_will_is_sent_when_a_process_is_killed(mosquitto: Broker) -> Non
 async def test_a_delayed_will_is_void_when_its_sender_is_back_in_time(mosquitto: Broker) -> None:
     _, heard = join(endpoint(mosquitto), "watcher", "status", "marker")
     await heard.next(Connected)
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         births = iter(range(100))
         _, ear = join(wire.endpoint, "member", will=lambda: Last("status", b"down %d" % next(births), delay_s=1))
         await ear.next(Connected)
@@ -235,7 +254,7 @@ async def test_a_stop_without_a_connection_stops(mosquitto: Broker) -> None:
 
 
 async def test_a_stop_over_a_dead_connection_stops(mosquitto: Broker) -> None:
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         link, ear = join(wire.endpoint, "member")
         await ear.next(Connected)
         wire.hold()
@@ -356,7 +375,7 @@ async def test_a_broker_that_was_restarted_in_order_still_knows_the_session(mosq
 
 
 async def test_a_dead_connection_is_noticed_after_the_keepalive(mosquitto: Broker) -> None:
-    async with cable(mosquitto.port) as wire:
+    async with cord(mosquitto.port) as wire:
         _, ear = join(wire.endpoint, "member", keepalive_s=1)
         await ear.next(Connected)
         wire.hold()
