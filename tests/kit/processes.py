@@ -65,10 +65,6 @@ class Process:
         self._child.kill()
         self._child.wait()
 
-    def send(self, number: signal.Signals) -> None:
-        """Sends it a signal, and does not wait for anything."""
-        os.kill(self.pid, number)
-
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Asks it to end; gives its exit code."""
         if self._child is None:
