@@ -1,23 +1,21 @@
 """The cloud in a simulated federation: the real program; its tables are the facts that it has told."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from folkmoot import plugins
-from folkmoot.clock import Mark
-from folkmoot.hop.batch import Batch
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.simulate import toy
 from folkmoot.simulate.host import Host
+from folkmoot.simulate.tables import Row, Tables
 from folkmoot.strategy import Model
 from folkmoot.wire import bundle
 from folkmoot.wire.messages import Plan
 from folkmoot.wire.topics import Tree
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
-from folkmoot_cloud.runner.node import Cloud, Enter, Evaluated, Fact, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.node import Cloud, Enter, Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
 
 GRACE = 45_000  # ms: 1.5 keepalives of 30 s
 
@@ -27,16 +25,6 @@ class Entered:
     """A run was created."""
 
     campaign: Campaign
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Told:
-    """A row of the tables, and when it was written."""
-
-    at: int  # ms of the world
-    off: int  # ms that the cloud had been off by then, in all
-    lives: int  # of the cloud by then
-    fact: Any
 
 
 def campaign(parameters: int, rounds: int, **fields: Any) -> Campaign:
@@ -69,9 +57,10 @@ def campaign(parameters: int, rounds: int, **fields: Any) -> Campaign:
 class CloudHost(Host):
     """The cloud."""
 
-    def journal(self) -> "_Journal":
+    def journal(self) -> Tables:
         """Stores facts with the step that they are of."""
-        return _Journal(self)
+        self._tables = Tables(self, _frozen)
+        return self._tables
 
     def make(self) -> Cloud:
         """Gives the program, with every run as the facts have it."""
@@ -92,30 +81,25 @@ class CloudHost(Host):
 
     def enter(self, run: Campaign) -> None:
         """Begins a run."""
-        self.ledger.rows = self.told([Entered(dataclasses.replace(run))])
-        self.ledger.commit((), {}, firm=True)
+        self._tables.write(Entered(dataclasses.replace(run)))
         self.driver.post("runs", Enter(dataclasses.replace(run)))
 
     @property
     def facts(self) -> list[Any]:
         """What the tables hold."""
-        return [told.fact for told in self.place.stores.rows]
-
-    def told(self, facts: list[Any]) -> list[Told]:
-        """Gives rows of facts that are being written."""
-        return [Told(self.place.now(), self.down_ms, self.lives, fact) for fact in facts]
+        return [row.fact for row in self.place.stores.rows]
 
     @property
-    def spans(self) -> list[tuple[int, Told, Told]]:
+    def spans(self) -> list[tuple[int, Row, Row]]:
         """Each round that is over: its number, when it was (last) opened, and its end."""
-        opened: dict[int, Told] = {}
+        opened: dict[int, Row] = {}
         found = []
-        for told in self.place.stores.rows:
-            match told.fact:
+        for row in self.place.stores.rows:
+            match row.fact:
                 case RoundOpened(number=number):
-                    opened[number] = told
+                    opened[number] = row
                 case RoundClosed(number=number):
-                    found.append((number, opened[number], told))
+                    found.append((number, opened[number], row))
                 case _:
                     pass
         return found
@@ -157,21 +141,6 @@ class CloudHost(Host):
         return runs
 
 
-class _Journal:
-    """Where the cloud's steps are stored (folkmoot.serve.driver.Journal)."""
-
-    def __init__(self, host: CloudHost) -> None:
-        self._host = host
-
-    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
-        """Stores a step with its facts, all or nothing."""
-        node: Cloud = self._host.node
-        facts, node.facts = node.facts, []
-        self._host.ledger.rows = self._host.told([_frozen(fact) for fact in facts])
-        if facts or any(not batch.empty for batch in batches.values()):
-            self._host.ledger.commit(batches.values(), {"now": mark.now, "wall": mark.wall})
-
-
-def _frozen(fact: Fact) -> Fact:
+def _frozen(fact: Any) -> Any:
     """Gives a fact whose campaign does not go on changing."""
     return dataclasses.replace(fact, campaign=dataclasses.replace(fact.campaign)) if isinstance(fact, Learnt) else fact
