@@ -1,0 +1,61 @@
+"""`folkmoot simulate`."""
+
+from pathlib import Path
+
+import pytest
+
+from folkmoot.simulate import trial
+from folkmoot.simulate.plan import Plan
+from folkmoot.simulate.story import Line
+from folkmoot.simulate.trial import Verdict
+from folkmoot_cli.__main__ import run
+from folkmoot_cli.simulate import simulate
+
+
+def test_a_seed_is_told_as_a_timeline(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", "--faults", "7"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("seed 7  homes ")
+    assert "cloud        record: round 1 " in said
+    assert said.splitlines()[-1].startswith("every law holds")
+
+
+def test_a_timeline_can_be_about_some_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["simulate", "--faults", "7"])
+    whole = capsys.readouterr().out
+    run(["simulate", "--faults", "7", "--about", "a"])
+    assert 5 < len(capsys.readouterr().out.splitlines()) < len(whole.splitlines()) / 2
+
+
+def test_a_range_is_run_and_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["simulate", "--faults", "0-3", "--record", str(tmp_path / "seeds.jsonl"), "--workers", "1"]
+    assert run(command) == 0
+    assert capsys.readouterr().out == "4 seeds, 0 with a broken law; 4 in the record\n"
+    assert run(command) == 0
+    assert capsys.readouterr().out == "0 seeds, 0 with a broken law; 4 in the record\n"
+
+
+@pytest.mark.parametrize("faults", ["", "x", "-1", "3-", "5-2", "1-2-3"])
+def test_what_is_no_seed_is_refused(faults: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", f"--faults={faults}"]) == 2
+    assert "write a seed such as 7, or a range such as 0-1999" in capsys.readouterr().err
+
+
+def test_somebody_who_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", "--faults", "7", "--about", "nobody"]) == 2
+    assert "in this run there are cloud, g1" in capsys.readouterr().err
+
+
+def test_a_broken_law_is_told_with_its_story_and_the_command_that_shows_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (Line(1_000, "a", "is killed", "befell"), Line(2_000, "b", "boots", "befell"))
+    broken = Verdict(Plan(5, {"g1": ("a", "b")}), "a law: it is broken", ("a",), 2_000, lines)
+    monkeypatch.setattr(trial, "run", lambda seed, tell=False: broken)
+    assert simulate("5", "", None, 1) == 1
+    assert "broken a law: it is broken" in capsys.readouterr().out
+    assert str(broken).splitlines() == [
+        "seed 5: a law: it is broken",
+        "         1.000 s  a            is killed",
+        "    again: folkmoot simulate --faults 5",
+    ]
