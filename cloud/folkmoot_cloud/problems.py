@@ -58,7 +58,6 @@ def install(app: FastAPI) -> None:
     # The database is away, or gave up on a transaction: not the client's fault, and worth another try.
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(StoreFault, _store)
-    app.add_exception_handler(DBAPIError, _system)
     app.add_exception_handler(OSError, _system)
     app.add_exception_handler(Exception, _bug)
 
@@ -115,9 +114,10 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _database(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
-    # A server that ends a connection has no kind of its own with asyncpg; what else is of no such kind is a bug of ours.
+    # A server that ends a connection has no kind of its own with asyncpg; what else is of no such kind is a bug of ours,
+    # unless a disk is full.
     if not (isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated):
-        raise error
+        return _system(request, error)
     log.error("database failed", extra={"error": str(error).partition("\n")[0]})
     return _short(request, error) or render(
         Unavailable("the database did not do it: try again in a moment; the service's log says why")
