@@ -19,7 +19,7 @@ SAYS = {
     "cut": "refuses connections for 8 s",
     "reset": "resets every 0.7 s, for 8 s",
     "slow": "15 kB/s and 150 ms each way, for 8 s",
-    "corrupt": "a bit flips every 6 kB, for 8 s",
+    "corrupt": "a bit flips every 6 kB or so, for 8 s",
     "database": "database away (SQLite: locked for 14 s; PostgreSQL: down for 14 s)",
     "disk-full": "disk full for 6 s",
 }

@@ -67,7 +67,7 @@ class Stage(Town):
                 self._url = self.cluster.url(asyncio.run(self.cluster.create()))
             super().__enter__()
             ports = {name: broker.port for name, broker in self.brokers.items()}
-            self.spy = self._stack.enter_context(spying(ports))
+            self.spy = self._stack.enter_context(spying(ports, old=self.kind == "amqtt"))
             self.whole()
         except BaseException:
             self._stack.close()

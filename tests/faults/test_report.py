@@ -18,6 +18,13 @@ def test_every_result_is_of_a_cell_and_says_why_where_it_failed() -> None:
         assert result.survived or result.why
 
 
+def test_a_cloud_that_was_killed_went_on_within_two_seconds_of_being_up_again() -> None:
+    killed = [result for name, result in results.newest().items() if name.startswith("kill.") and ".cloud" in name]
+    mosquitto = [result for result in killed if not result.cell.endswith(".amqtt")]  # amqtt alone takes four to be spoken to
+    assert len(mosquitto) == 2 * len(PHASES)
+    assert all(result.seconds is not None and result.seconds <= 2 for result in mosquitto)
+
+
 def test_there_are_two_hundred_cells_and_every_fault_can_be_told() -> None:
     assert len({cell.name for cell in all_cells()}) == len(all_cells()) >= 200
     assert {cell.fault for cell in all_cells()} == set(FAULTS) == set(report.SAYS)

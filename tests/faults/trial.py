@@ -153,7 +153,9 @@ class _Trial:
         learnt = {number: _answered(members[number]) if one["model"] else [] for number, one in rounds.items()}
         plan = msgspec.convert(run["plan"], Plan)
         known = stage.known.setdefault(plan.learning_rate, {})
-        expected = retraining.models(stage.folder, tasks.read(TASK), plan, learnt, stores, known)
+        folder = stage.folder / "trained"
+        folder.mkdir(exist_ok=True)
+        expected = retraining.models(folder, tasks.read(TASK), plan, learnt, stores, known)
         shas = {one["id"]: one["model_sha256"] for one in stage.get("/v1/models", run=self._run, limit=100)["items"]}
         for number, one in rounds.items():
             if one["model"]:

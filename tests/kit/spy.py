@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from folkmoot.errors import PeerFault
 from folkmoot.hop.round import ask_id
 from folkmoot.link.backoff import Backoff
+from folkmoot.link.dialect import REFUSALS, V5
 from folkmoot.link.endpoint import Endpoint
 from folkmoot.link.face import Arrived, Event, Session
 from folkmoot.link.mqtt import MqttLink
@@ -89,8 +90,8 @@ class Spy:
 
 
 @contextmanager
-def spying(brokers: Mapping[str, int]) -> Iterator[Spy]:
-    """Gives a spy on brokers, name to port. They may go and come back."""
+def spying(brokers: Mapping[str, int], *, old: bool = False) -> Iterator[Spy]:
+    """Gives a spy on brokers, name to port. They may go and come back; `old`: they know no MQTT 5, which is not tried first."""
     spy, ready, ending = Spy(), threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
@@ -107,6 +108,8 @@ def spying(brokers: Mapping[str, int]) -> Iterator[Spy]:
                     found[name].ack(event.token)
 
             link = MqttLink(Endpoint("127.0.0.1", port), session, hear, Backoff(random.Random(0), AGAIN / 2, AGAIN))
+            if old:
+                link._dialect.turned(V5, time.monotonic(), min(REFUSALS), silent=False)
             found[name] = link
             link.start()
             links.append(link)
