@@ -350,8 +350,6 @@ class Cloud:
             campaign.key = ""
             self._end(run, "failed", str(fault))
             return
-        # Opened again after a power cut it might ask others, and a device that its gateway told ok would be in no record.
-        batch.firm = True
         self._below.open(batch, opening, sums, campaign.blobs)
         if campaign.phase == "train":
             self.facts.append(RoundOpened(run, opening.ask.round, campaign.version, opening.members))

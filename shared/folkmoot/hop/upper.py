@@ -89,8 +89,8 @@ class Upper:
     def open(self, batch: Batch, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> None:
         """Opens a round; its Asks leave with the batch.
 
-        Where members stand for others it is firm: such a member has told others ok, and would forget their answers where a
-        power cut makes us call the round that we had opened an unknown one.
+        Where members stand for others it is firm: after a power cut that took it back, such a member, which has told others ok,
+        would be told that the round is unknown; and opened again it might ask others.
         """
         self._enter(self._made(opened, sums, blobs), (invitation.member for invitation in opened.members))
         entries = (self.roster.entries.get(invitation.member) for invitation in opened.members)
