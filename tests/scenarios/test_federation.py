@@ -164,10 +164,3 @@ def under_fire(folder: Path, seed: int) -> None:
 def test_under_fire_the_laws_hold(tmp_path: Path, block: int) -> None:
     for seed in range(12 * block, 12 * (block + 1)):
         under_fire(tmp_path / str(seed), seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", range(50))
-def test_under_fire_the_laws_hold_for_many_seeds(tmp_path: Path, block: int) -> None:
-    for seed in range(1_000 + 20 * block, 1_000 + 20 * (block + 1)):
-        under_fire(tmp_path / str(seed), seed)
