@@ -19,12 +19,14 @@ from folkmoot.hop.open_round import Open
 from folkmoot.hop.upper import PREFIX as ROUND
 from folkmoot.hop.upper import Upper
 from folkmoot.link.face import Arrived, Connected, Disconnected
+from folkmoot.serve import edge
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
 from folkmoot.store.cache import Cache
 from folkmoot.wire import bundle, partial
 from folkmoot.wire.messages import Ask, Device, Hello, Invited, Status
 from folkmoot.wire.partial import Leaf
+from folkmoot_gateway.alone import Alone
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +51,15 @@ class Gateway:
         self._cache = cache
         self._grace = grace
         self._births = births
+        self._alone = Alone()
         self._dirty: int | None = None  # when to tell the cloud what has changed at home
         self._batches: dict[str, Batch] = {}
 
     @property
     def wake(self) -> int | None:
         """When to step although nothing has come."""
-        return min((at for at in (self._above.wake, self._below.wake, self._dirty) if at is not None), default=None)
+        wakes = (self._above.wake, self._below.wake, self._alone.wake, self._dirty)
+        return min((at for at in wakes if at is not None), default=None)
 
     def restore(self, histories: Sequence[History], payload: Kept) -> list[str]:
         """Rebuilds what was under way from the journal; `payload(owner, sha256)` gives the answers that were kept.
@@ -80,9 +84,11 @@ class Gateway:
                 case "down", Arrived():
                     self._hear(down, event)
                 case "up", Connected():
+                    self._alone.linked = True
                     self._above.limits(event.limits.max_packet)
                     self._above.connected(up, self._births("up"), event.resumed)
                 case "up", Disconnected():
+                    self._alone.linked = False
                     self._above.disconnected()
                 case "down", Connected():
                     self._below.connected(down, event.limits.max_packet, self._births("down"))
@@ -91,6 +97,7 @@ class Gateway:
         self._above.tick(up)
         self._below.tick(down)
         self._turn(up, down)
+        self._go_on(up, down)
         if self._dirty is not None and self._dirty <= now:
             self._introduce(up)
         return {"up": up, "down": down}
@@ -142,6 +149,8 @@ class Gateway:
             for item in unwanted:
                 if item.id.hex() in self._below.rounds:
                     self._below.tell(down, item.id.hex(), round.Stopped("upper"))
+                elif item.state == "working":
+                    self._above.tell(up, item, member.Failed("cancelled"))
             for item in wanted:
                 self._begin(up, down, item)
             for open in closed:
@@ -166,9 +175,33 @@ class Gateway:
             grace=self._grace,
             welcome=item.ask.each is None,
         )
-        ask: Ask = msgspec.structs.replace(item.ask, each=None, goal=0)
+        # What comes late to this round is late: a home's answer counts belatedly as a whole, and only at the top.
+        ask: Ask = msgspec.structs.replace(item.ask, each=None, goal=0, offline=None)
         members = self._invite(item.ask, contract)
         self._below.open(down, round.Opened(key, ask, terms, members), sums, blobs)
+
+    def _go_on(self, up: Batch, down: Batch) -> None:
+        """Begins local rounds where the cloud has been away for long enough."""
+        self._alone.look(self._above.upper_up, up.now)
+        for item in self._alone.due(self._above.members.values(), up.now):
+            try:
+                layout = bundle.program(self._cache.read(item.ask.program)).manifest.layout
+                answer = self._above.payload(up, item) or b""
+                block = edge.step(item.ask, layout, self._weights(up, item), answer)
+            except (PeerFault, StoreFault, UserFault) as fault:
+                log.warning("the home does not go on by itself", extra={"run": item.ask.run, "reason": str(fault)})
+                self._alone.give_up(item)
+                continue
+            self._above.go_on(up, item, block)
+            log.info("the cloud is away: a local round begins", extra={"run": item.ask.run, "round": item.ask.round})
+        self._turn(up, down)
+
+    def _weights(self, up: Batch, item: member.Member) -> bytes:
+        """Gives the block that an Ask started from. Raises StoreFault where it is not here, whole."""
+        kept = self._above.payload(up, item, item.ask.weights) if item.local is not None else None
+        if kept is None and not self._cache.has(item.ask.weights):
+            raise StoreFault(f"the weights {item.ask.weights.hex()[:16]} are no longer here")
+        return self._cache.read(item.ask.weights) if kept is None else kept
 
     def _numbers(self, ask: Ask) -> tuple[Sums, Mapping[bytes, bytes], str]:
         """Gives what a round with this Ask needs: the sums, the blobs that members may pull, the name of the data contract."""
@@ -218,6 +251,8 @@ class Gateway:
         if item is None or item.state != "working":
             return False
         try:
+            if item.local is not None and (block := payload(MEMBER + key, item.ask.weights)) is not None:
+                self._cache.put(block)
             sums, blobs, _ = self._numbers(item.ask)
             self._below.restore(key, history, sums, blobs, lambda sha256: payload(ROUND + key, sha256))
         except (PeerFault, StoreFault, UserFault) as fault:

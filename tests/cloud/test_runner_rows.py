@@ -114,7 +114,8 @@ async def test_a_large_payload_that_another_machine_keeps_is_not_for_deleting(ow
 async def test_an_answer_counts_once(cloud: Cloud) -> None:
     run = (await cloud.run())["id"]
     await cloud.round(run, 1)
-    told = {"run_id": run, "number": 1, "payload": b"p" * 32, "size": 9, "leaves": 3, "at": now()}
+    told = {"run_id": run, "number": 1, "asked": 1, "local": 0, "factor": 1024, "payload": b"p" * 32, "size": 9, "leaves": 3}
+    told["at"] = now()
     async with cloud.database.write() as session:
         assert await contributions.add(session, MAIN, ask=b"a" * 16, member="g1", **told)
         assert not await contributions.add(session, MAIN, ask=b"a" * 16, member="g1", **told)

@@ -25,6 +25,8 @@ plans = st.builds(
     only=st.lists(st.text(min_size=1, max_size=40).filter(lambda name: len(name.encode()) <= 200), max_size=3).map(tuple),
 )
 invited = st.builds(m.Invited, device=NAMES, note=st.binary(max_size=40))
+STALE = st.integers(0, 31)
+offlines = st.builds(m.Offline, staleness=STALE, discount=st.floats(0, 2), rounds=STALE, seconds=COUNTS)
 asks = st.builds(
     m.Ask,
     run=NAMES,
@@ -46,6 +48,7 @@ asks = st.builds(
     inline=st.none() | st.binary(max_size=100),
     size=COUNTS,
     program_size=COUNTS,
+    offline=st.none() | offlines,
 )
 devices = st.builds(
     m.Device,
@@ -82,6 +85,9 @@ answers = st.builds(
     chunk=PIECES,
     attempt=st.integers(0, 1000),
     inline=st.none() | st.binary(max_size=100),
+    run=st.just("") | NAMES,
+    round=COUNTS,
+    local=STALE,
 )
 receipts = st.builds(
     m.Receipt,

@@ -201,6 +201,8 @@ class CloudHost(Host):
                     self.models[run, number] = campaign.digest.hex()
                 case RoundClosed(run, number):
                     self.durable[run].number = number
+                    if run in self.node.campaigns:
+                        self.durable[run].past = self.node.campaigns[run].past
                 case Evaluated(run, version):
                     self.durable[run].evaluated = version
                 case _:

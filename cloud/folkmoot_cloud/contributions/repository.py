@@ -1,5 +1,6 @@
 """Queries about contributions: an answer counts once, whatever the network and our own crashes do."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
@@ -17,6 +18,9 @@ async def add(
     member: str,
     run_id: str,
     number: int,
+    asked: int,
+    local: int,
+    factor: int,
     payload: bytes,
     size: int,
     leaves: int,
@@ -29,6 +33,9 @@ async def add(
         "member": member,
         "run_id": run_id,
         "number": number,
+        "asked": asked,
+        "local": local,
+        "factor": factor,
         "payload": payload.hex(),
         "size": size,
         "leaves": leaves,
@@ -43,3 +50,23 @@ async def of_round(session: ReadSession, tenant: str, run_id: str, number: int) 
         Contribution.tenant == tenant, Contribution.run_id == run_id, Contribution.number == number
     )
     return list(await session.scalars(wanted.order_by(Contribution.member, Contribution.ask)))
+
+
+async def belated(session: ReadSession, tenant: str, run_id: str, numbers: Collection[int]) -> list[Contribution]:
+    """Gives the answers that counted in some rounds and were asked for in earlier ones, sorted by round, Ask and member."""
+    wanted = select(Contribution).where(
+        Contribution.tenant == tenant,
+        Contribution.run_id == run_id,
+        Contribution.number.in_(numbers),
+        Contribution.asked != Contribution.number,
+    )
+    order = (Contribution.number, Contribution.asked, Contribution.local, Contribution.member)
+    return list(await session.scalars(wanted.order_by(*order)))
+
+
+async def asked_in(session: ReadSession, tenant: str, run_id: str, numbers: Collection[int]) -> list[Contribution]:
+    """Gives the answers that were taken to the Asks of some rounds, in whichever round they count."""
+    wanted = select(Contribution).where(
+        Contribution.tenant == tenant, Contribution.run_id == run_id, Contribution.asked.in_(numbers)
+    )
+    return list(await session.scalars(wanted))

@@ -16,6 +16,8 @@ Kind = Literal[
     "run.finished",
     "round.opened",
     "round.answered",
+    "round.belated",
+    "round.refused",
     "round.closed",
     "model.created",
     "model.evaluated",

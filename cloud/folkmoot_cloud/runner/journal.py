@@ -9,6 +9,7 @@ from folkmoot.clock import Mark
 from folkmoot.errors import StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch
+from folkmoot.parts import WHOLE
 from folkmoot.store.ledger import SCHEMA
 from folkmoot.wire import codec
 from folkmoot_cloud import clock
@@ -24,6 +25,7 @@ from folkmoot_cloud.rounds import progress as rounds
 from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.runner import state
 from folkmoot_cloud.runner.node import (
+    AnswerRefused,
     AnswerTaken,
     Cloud,
     Evaluated,
@@ -119,6 +121,8 @@ class DatabaseJournal:
                     await rounds.opened(session, await self._row(session, run), number, base, asked, at)
                 case AnswerTaken():
                     await self._answer(session, fact, at)
+                case AnswerRefused(run, number, gateway, local, reason):
+                    rounds.refused(session, await self._row(session, run), number, gateway, local, reason, at)
                 case Learnt(run, _, campaign):
                     row = await self._row(session, run)
                     parent = self._models.get(run) or row.model or row.base_model
@@ -153,6 +157,7 @@ class DatabaseJournal:
                 self._revived(fact.run)
 
     async def _answer(self, session: Session, fact: AnswerTaken, at: datetime) -> None:
+        belated = fact.belated
         fresh = await contributions.add(
             session,
             self._tenant,
@@ -160,6 +165,9 @@ class DatabaseJournal:
             member=fact.member,
             run_id=fact.run,
             number=fact.number,
+            asked=fact.number if belated is None else belated.round,
+            local=0 if belated is None else belated.local,
+            factor=WHOLE if belated is None else belated.factor,
             payload=fact.payload,
             size=fact.size,
             leaves=fact.leaves,
@@ -168,6 +176,9 @@ class DatabaseJournal:
         if not fresh:
             raise StoreFault(f"the answer of {fact.member} in round {fact.number} of run {fact.run} was counted before")
         row = await self._row(session, fact.run)
+        if belated is not None:
+            rounds.belated(session, row, fact.number, belated, fact.size, at)
+            return
         await rounds.told(session, row, fact.number, [Fate(fact.member, fate="answered", bytes_up=fact.size)], at)
 
     async def _closed(self, session: Session, fact: RoundClosed, at: datetime) -> None:

@@ -13,13 +13,14 @@ from typing import Literal
 from folkmoot.errors import UserFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch
+from folkmoot.hop.belated import Welcome
 from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.roster import Entry
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.face import Arrived, Connected
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
-from folkmoot.wire.messages import Hello, Status
+from folkmoot.wire.messages import Answer, Hello, Status
 from folkmoot.wire.partial import Partial
 from folkmoot_cloud.runner.campaign import Campaign, Quality, Waiting, quality
 
@@ -86,6 +87,18 @@ class AnswerTaken:
     payload: bytes
     size: int
     leaves: int
+    belated: round.Belated | None = None  # where it answers the Ask of an earlier round
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRefused:
+    """An answer to an earlier Ask of a run that still goes on does not count in it."""
+
+    run: str
+    number: int  # of the round that had asked
+    member: str
+    local: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,7 @@ class RoundClosed:
     sums: Partial
     traffic: Mapping[str, tuple[int, int]]  # gateway to bytes up and down
     answered_ms: Mapping[str, int]  # gateway to ms from asked to answered
+    belated: tuple[round.Belated, ...] = ()  # answers to earlier Asks that are in the sums; not in their leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +134,7 @@ class Evaluated:
     quality: Quality
 
 
-Fact = GatewayTold | RunMoved | RoundOpened | AnswerTaken | RoundClosed | Learnt | Evaluated
+Fact = GatewayTold | RunMoved | RoundOpened | AnswerTaken | AnswerRefused | RoundClosed | Learnt | Evaluated
 
 
 class Cloud:
@@ -132,6 +146,7 @@ class Cloud:
         self.campaigns: dict[str, Campaign] = {}
         self.connected = False
         self._below = below
+        below.belated.standing, below.belated.refused = self._standing, self._note_refusal
         self._grace = grace
         self._moved: set[str] = set()  # runs that may go on
 
@@ -169,7 +184,7 @@ class Cloud:
     # What has come.
 
     def _hear(self, batch: Batch, event: Arrived) -> None:
-        taken = len(batch.keeps)
+        taken, told = len(batch.keeps), len(batch.journal)
         body = self._below.receive(batch, event.topic, event.payload)
         batch.acks.append(event.token)
         if isinstance(body, Status | Hello):
@@ -177,14 +192,34 @@ class Cloud:
             self.facts.append(GatewayTold(member, copy(self._below.roster.entries[member])))
             self._moved.update(self.campaigns)
         for keep in batch.keeps[taken:]:
-            self._note_answer(keep.owner.removeprefix(PREFIX), keep.payload, len(keep.content))
+            new = next(new for _, new in batch.journal[told:] if isinstance(new, round.Answered | round.Belated))
+            self._note_answer(keep.owner.removeprefix(PREFIX), new, len(keep.content))
 
-    def _note_answer(self, key: str, payload: bytes, size: int) -> None:
-        open = self._below.rounds[key]
-        name, seat = next((name, seat) for name, seat in open.round.seats.items() if seat.payload == payload)
-        ask = open.round.opened.ask
-        if ask.phase == "train":
-            self.facts.append(AnswerTaken(ask.run, ask.round, seat.ask, name, payload, size, len(seat.leaves)))
+    def _note_answer(self, key: str, new: round.Answered | round.Belated, size: int) -> None:
+        machine = self._below.rounds[key].round
+        asked = machine.opened.ask
+        belated = new if isinstance(new, round.Belated) else None
+        ask = machine.seats[new.member].ask if belated is None else belated.ask
+        if asked.phase == "train":
+            taken = AnswerTaken(asked.run, asked.round, ask, new.member, new.payload, size, len(new.leaves), belated)
+            self.facts.append(taken)
+
+    def _standing(self, member: str, ask: bytes, answer: Answer) -> Welcome | Literal["late", "dup", "wait"]:
+        """Gives what an answer counts whose round is over (folkmoot.hop.belated)."""
+        campaign = self.campaigns.get(answer.run)
+        if campaign is None:
+            return "late"
+        open = self._below.rounds.get(campaign.key)
+        if open is not None and ask in open.round.belated:
+            return "dup"
+        standing = campaign.standing(member, ask, answer)
+        over = open is None or open.round.state != "open"
+        return "wait" if isinstance(standing, Welcome) and over else standing
+
+    def _note_refusal(self, member: str, answer: Answer, reason: str) -> None:
+        campaign = self.campaigns.get(answer.run)
+        if campaign is not None and campaign.asked(member, answer):
+            self.facts.append(AnswerRefused(answer.run, answer.round, member, answer.local, reason))
 
     def _enter(self, batch: Batch, entered: Enter) -> None:
         campaign = entered.campaign
@@ -272,9 +307,19 @@ class Cloud:
                 machine.closed if learnt or machine.closed.outcome != "complete" else round.Closed("short", "no_usable_updates")
             )
             self.facts.append(
-                RoundClosed(ask.run, ask.round, closed, learnt, machine.seats, sums, open.traffic, open.answered_ms)
+                RoundClosed(
+                    ask.run,
+                    ask.round,
+                    closed,
+                    learnt,
+                    machine.seats,
+                    sums,
+                    open.traffic,
+                    open.answered_ms,
+                    tuple(machine.belated.values()),
+                )
             )
-            campaign.close(ask.round)
+            campaign.closed(machine)
         else:
             campaign.close(campaign.number)
         self._moved.add(ask.run)

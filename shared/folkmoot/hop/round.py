@@ -91,6 +91,20 @@ class Answered(msgspec.Struct, frozen=True, tag=True):
     rejection: str = ""  # why it must not merge
 
 
+class Belated(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A whole answer to an Ask of an earlier round is here, was judged, and counts in this one."""
+
+    member: str
+    ask: bytes  # the id of the Ask that it answers
+    round: int  # whose Ask that was
+    local: int = 0  # number of the local round whose sums it brings; 0: it answers the Ask itself
+    base: int  # version and weights that it is relative to; with `local`, that its first local round was
+    weights: bytes
+    factor: int  # what it counts, in 1,024ths
+    payload: bytes  # its sha256
+    leaves: tuple[str, ...]  # devices whose updates are in it: of that Ask, hence not in the way of the same ones of this
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """A member will not do it."""
 
@@ -139,7 +153,7 @@ class Stopped(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Event = Opened | Started | Answered | Refused | Away | Back | Gone | AskedAgain | Joined | Woke | Stopped
+Event = Opened | Started | Answered | Belated | Refused | Away | Back | Gone | AskedAgain | Joined | Woke | Stopped
 
 
 # Effects: what to do once the event is stored.
@@ -172,6 +186,7 @@ class Merge(msgspec.Struct, frozen=True):
 
     member: str
     payload: bytes
+    belated: Belated | None = None  # where it answers an earlier Ask
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -189,6 +204,11 @@ def ask_id(key: str, member: str) -> bytes:
     return hashlib.sha256(f"{key}/{member}".encode()).digest()[:16]
 
 
+def local_id(ask: bytes, number: int) -> bytes:
+    """Gives the id of the Ask of a gateway's local round `number` after the Ask `ask` (hop/member.py)."""
+    return hashlib.sha256(ask + f"/local/{number}".encode()).digest()[:16]
+
+
 class Round:
     """One phase of one round, seen from above.
 
@@ -201,6 +221,7 @@ class Round:
         self.began = 0  # ms of the timeline
         self.seats: dict[str, Seat] = {}
         self.closed: Closed | None = None
+        self.belated: dict[bytes, Belated] = {}  # by the id of the Ask that was answered
         self._leaves: dict[str, str] = {}  # device to the member whose answer holds it
 
     @property
@@ -271,6 +292,12 @@ class Round:
         self.seats[event.member] = Seat("asked", ask_id(self.opened.key, event.member), event.each)
         return self._send(event.member, now)
 
+    def _blend(self, event: Belated, now: int) -> list[Effect]:
+        if event.ask in self.belated:
+            raise MisuseFault(f"an answer of {event.member} to an Ask of round {event.round} is counted twice")
+        self.belated[event.ask] = event
+        return [Merge(event.member, event.payload, event)]
+
     def _wake(self, event: Woke, now: int) -> list[Effect]:
         effects: list[Effect] = []
         for name, seat in self.seats.items():
@@ -298,7 +325,8 @@ class Round:
             reason = "deadline"
         else:
             return []
-        return self._close("complete" if self.leaves >= terms.minimum else "short", reason)
+        devices = self._leaves.keys() | {leaf for belated in self.belated.values() for leaf in belated.leaves}
+        return self._close("complete" if len(devices) >= terms.minimum else "short", reason)
 
     def _close(self, outcome: Literal["complete", "short", "stopped"], reason: str) -> list[Effect]:
         self.state = "closed"
@@ -314,6 +342,8 @@ class Round:
         """Somebody comes when the round is over: they may forget about it."""
         seat = self.seats.get(event.member)
         if isinstance(event, Answered):
+            if seat is not None and seat.open and self.opened.ask.offline is not None:
+                return []  # it may count in the next round: the member will offer it again
             taken = seat is not None and seat.state == "taken"
             return [SendReceipt(event.member, "dup" if taken else "late", event.payload)]
         return [SendCancel(event.member, "closed")]
@@ -381,6 +411,7 @@ _ROUND: dict[tuple[str, type], _Move] = {
     ("new", Opened): Round._open,
     **{("open", kind): Round._seat for kind in (Started, Answered, Refused, Away, Back, Gone, AskedAgain)},
     ("open", Joined): Round._join,
+    ("open", Belated): Round._blend,
     ("open", Woke): Round._wake,
     ("open", Stopped): Round._stop,
     **{("closed", kind): Round._after for kind in (Answered, Started, AskedAgain)},

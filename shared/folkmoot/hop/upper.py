@@ -11,8 +11,9 @@ import msgspec
 from folkmoot.errors import PeerFault, StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
+from folkmoot.hop.belated import Belated, Whole
 from folkmoot.hop.open_round import History, Kept, Open
-from folkmoot.hop.ports import ROOM, Spool, Sums
+from folkmoot.hop.ports import ROOM, Late, Spool, Sums
 from folkmoot.hop.roster import Change, Roster
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import (
@@ -52,6 +53,7 @@ class Upper:
         self._inline = inline
         self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
         self._coming: dict[tuple[str, bytes], Answer] = {}  # member and payload digest to the manifest
+        self.belated = Belated(self.rounds, spool)
         self._restored: list[Open] = []
         self._damaged: dict[tuple[str, bytes], int] = {}  # the same, to how often it came damaged
 
@@ -103,9 +105,10 @@ class Upper:
     def _remerge(self, open: Open, merge: round.Merge, data: bytes | None) -> None:
         if data is None:
             raise StoreFault(f"an answer of {merge.member} in {open.key} that was told ok is gone from the store")
-        ask = open.round.opened.ask
-        answer = Answer(base=ask.base, weights=ask.weights, program=ask.program, payload=merge.payload, size=len(data))
-        judged = open.sums.judge(merge.member, answer, data, None)
+        ask, again = open.round.opened.ask, merge.belated
+        origin, late = (ask, None) if again is None else (again, Late(again.base, again.weights, again.factor))
+        answer = Answer(base=origin.base, weights=origin.weights, program=ask.program, payload=merge.payload, size=len(data))
+        judged = open.sums.judge(merge.member, answer, data, None, late)
         if judged.rejection:
             raise StoreFault(f"an answer of {merge.member} in {open.key} that was taken is now {judged.rejection}")
         open.sums.add(merge.member, judged.content)
@@ -217,7 +220,7 @@ class Upper:
         assert isinstance(answer, Answer)
         open = self._about(member, envelope.ask)
         if open is None:
-            batch.sends.append(Send(member, Receipt(status="late", payload=answer.payload), envelope.ask, shard=place.shard))
+            self._blend(batch, self.belated.answered(batch, place, envelope.ask, answer))
             return
         seat = open.round.seats[member]
         if open.round.state == "closed" or not seat.open:
@@ -247,11 +250,13 @@ class Upper:
         assert isinstance(piece, Chunk)
         answer = self._coming.get((member, piece.payload))
         open = self._about(member, envelope.ask)
-        if answer is None or open is None:
-            return  # of a transfer that is over, or that we forgot in a restart: the manifest will come again
         if chunks.crc(piece.data) != piece.crc:
             raise PeerFault("crc", f"chunk {piece.index} of {member}")
-        if self._spool.write(piece.payload, piece.index, piece.data):
+        if open is None:
+            self._blend(batch, self.belated.chunk(batch, place, envelope.ask, piece))
+        elif answer is None:
+            pass  # of a transfer that is over, or that we forgot in a restart: the manifest will come again
+        elif self._spool.write(piece.payload, piece.index, piece.data):
             self._complete(batch, open, member, answer, self._spool.read(piece.payload))
 
     def _complete(self, batch: Batch, open: Open, member: str, answer: Answer, data: bytes) -> None:
@@ -275,6 +280,18 @@ class Upper:
             if isinstance(effect, round.Merge):
                 batch.keeps.append(Keep(PREFIX + open.key, answer.payload, data))
                 open.sums.add(member, judged.content)
+        self._perform(batch, open, effects)
+
+    def _blend(self, batch: Batch, whole: Whole | None) -> None:
+        """Tells an open round of a belated answer that counts in it."""
+        if whole is None:
+            return
+        open, owner = whole.open, PREFIX + whole.open.key
+        effects = open.round.handle(whole.event, batch.now)
+        batch.journal.append((owner, whole.event))
+        batch.keeps.append(Keep(owner, whole.event.payload, whole.data))
+        batch.firm = True
+        open.sums.add(whole.event.member, whole.judged.content)
         self._perform(batch, open, effects)
 
     def _mend(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:

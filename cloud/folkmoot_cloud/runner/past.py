@@ -1,0 +1,45 @@
+"""What a run remembers of its rounds that are over: whose answers may still come, relative to what, and what was counted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from folkmoot.hop import round
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One training round that is over."""
+
+    base: int  # version that its members started from
+    weights: bytes
+    open: Mapping[str, frozenset[str] | None]  # members that have not answered, to the devices they were asked for; None: any
+    counted: frozenset[bytes]  # ids of its Asks whose answers are in a model
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The rounds whose answers could still count, by number. A value: it is replaced, never changed."""
+
+    rounds: Mapping[int, Kept] = field(default_factory=dict)
+
+    def after(self, machine: round.Round, oldest: int) -> "Past":
+        """Gives the past once one more round is over; rounds whose base is older than version `oldest` are forgotten.
+
+        A member whose answer was taken, refused or rejected has had its word; one of the others may still bring its own.
+        """
+        ask, seats = machine.opened.ask, machine.seats
+        rounds = dict(self.rounds)
+        rounds[ask.round] = Kept(
+            base=ask.base,
+            weights=ask.weights,
+            open={
+                name: None if seat.each is None else frozenset(leaf.device for leaf in seat.each)
+                for name, seat in seats.items()
+                if seat.open
+            },
+            counted=frozenset(seat.ask for seat in seats.values() if seat.state == "taken"),
+        )
+        for belated in machine.belated.values():
+            if (kept := rounds.get(belated.round)) is not None:
+                rounds[belated.round] = replace(kept, counted=kept.counted | {belated.ask})
+        return Past({number: kept for number, kept in rounds.items() if kept.base >= oldest})
