@@ -81,14 +81,14 @@ async def closed_since(session: ReadSession, tenant: str, run_id: str, base: int
     return (await session.scalars(wanted.order_by(Round.number))).all()
 
 
-async def unheard(session: ReadSession, tenant: str, run_id: str, number: int) -> Sequence[Member]:
-    """Gives the gateways that a round was over without, and the devices below them."""
+async def asked(session: ReadSession, tenant: str, run_id: str, number: int) -> Sequence[Member]:
+    """Gives the gateways of a round that is over that neither refused nor were rejected, and the devices below them."""
     homes = select(Member.gateway).where(
         Member.tenant == tenant,
         Member.run_id == run_id,
         Member.number == number,
         Member.device == "",
-        Member.fate.in_(("late", "silent")),
+        Member.fate.in_(("answered", "late", "silent")),
     )
     wanted = select(Member).where(
         Member.tenant == tenant, Member.run_id == run_id, Member.number == number, Member.gateway.in_(homes)

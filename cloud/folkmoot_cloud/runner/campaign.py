@@ -191,9 +191,9 @@ class Campaign:
         self.close(ask.round)
 
     def asked(self, member: str, answer: Answer) -> bool:
-        """Whether an answer is of a round that was over without this member, as far as that is remembered."""
+        """Whether an answer is of a round that this member was asked in, as far as that is remembered."""
         kept = self.past.rounds.get(answer.round)
-        return kept is not None and member in kept.open
+        return kept is not None and member in kept.asked
 
     def standing(self, member: str, ask: bytes, answer: Answer) -> Welcome | Literal["late", "dup", "wait"]:
         """Gives what an answer counts that a member gives to an Ask of a round that is over (folkmoot.hop.belated)."""
@@ -206,12 +206,12 @@ class Campaign:
         if ask in kept.counted:
             return "dup"
         behind = self.version - kept.base + answer.local
-        if member not in kept.open or behind > policy.staleness:
+        if member not in kept.asked or behind > policy.staleness:
             return "late"
         if not self.key or self.phase != "train":
             return "wait" if self.next_phase == "train" and self.desired != "stop" else "late"
         factor = parts.staleness(behind, policy.discount)
-        return Welcome(self.key, kept.open[member], Late(kept.base, kept.weights, factor))
+        return Welcome(self.key, kept.asked[member], Late(kept.base, kept.weights, factor))
 
 
 def quality(sums: Partial) -> Quality | None:

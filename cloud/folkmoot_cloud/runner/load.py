@@ -102,12 +102,12 @@ async def _past(session: ReadSession, run: Run, oldest: int) -> Past:
     kept: dict[int, Kept] = {}
     for one in closed:
         homes: dict[str, set[str]] = {}
-        for member in await rounds.unheard(session, run.tenant, run.id, one.number):
+        for member in await rounds.asked(session, run.tenant, run.id, one.number):
             homes.setdefault(member.gateway, set()).update([member.device] if member.device else [])
         kept[one.number] = Kept(
             base=one.base_version,
             weights=bytes.fromhex(digests[one.base_version]),
-            open={gateway: frozenset(devices) for gateway, devices in homes.items()},
+            asked={gateway: frozenset(devices) for gateway, devices in homes.items()},
             counted=frozenset(counted[one.number]),
         )
     return Past(kept)

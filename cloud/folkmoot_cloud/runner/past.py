@@ -12,7 +12,7 @@ class Kept:
 
     base: int  # version that its members started from
     weights: bytes
-    open: Mapping[str, frozenset[str] | None]  # members that have not answered, to the devices they were asked for; None: any
+    asked: Mapping[str, frozenset[str] | None]  # members, to the devices they were asked for; None: any
     counted: frozenset[bytes]  # ids of its Asks whose answers are in a model
 
 
@@ -25,17 +25,18 @@ class Past:
     def after(self, machine: round.Round, oldest: int) -> "Past":
         """Gives the past once one more round is over; rounds whose base is older than version `oldest` are forgotten.
 
-        A member whose answer was taken, refused or rejected has had its word; one of the others may still bring its own.
+        A member that has refused, or whose answer was rejected, has had its word. One whose answer was taken may not know that,
+        and bring local rounds that go on from it.
         """
         ask, seats = machine.opened.ask, machine.seats
         rounds = dict(self.rounds)
         rounds[ask.round] = Kept(
             base=ask.base,
             weights=ask.weights,
-            open={
+            asked={
                 name: None if seat.each is None else frozenset(leaf.device for leaf in seat.each)
                 for name, seat in seats.items()
-                if seat.open
+                if seat.open or seat.state == "taken"
             },
             counted=frozenset(seat.ask for seat in seats.values() if seat.state == "taken"),
         )

@@ -2,6 +2,7 @@
 
 import itertools
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from folkmoot.hop.round import (
     AskedAgain,
     Away,
     Back,
+    Belated,
     Closed,
     Gone,
     Joined,
@@ -28,6 +30,7 @@ from folkmoot.hop.round import (
 )
 from folkmoot.store.ledger import EVENT_LIMIT
 from folkmoot.wire import codec
+from folkmoot.wire.messages import Offline
 from tests.kit.asks import opened
 
 A, B = b"a" * 32, b"b" * 32
@@ -219,3 +222,39 @@ def test_whatever_happens_a_round_keeps_its_laws(happenings: list[tuple[round.Ev
     assert (again.state, again.seats, again.closed) == (live.state, live.seats, live.closed)
     live.handle(Woke(), now + 20_000)
     assert live.state == "closed"
+
+
+def late(ask: bytes = b"1" * 16, *leaves: str) -> Belated:
+    """Gives an answer to an Ask of an earlier round."""
+    return Belated(member="d9", ask=ask, round=3, base=2, weights=b"w" * 32, factor=724, payload=A, leaves=leaves or ("d9",))
+
+
+def test_a_belated_answer_merges_without_a_seat_and_once() -> None:
+    one = machine("d1")
+    assert one.handle(late(), 1) == [Merge("d9", A, late())]
+    with pytest.raises(MisuseFault, match="counted twice"):
+        one.handle(late(), 2)
+    assert one.belated == {b"1" * 16: late()}
+    assert one.state == "open"
+
+
+def test_belated_devices_count_for_the_minimum_once_and_never_for_the_goal() -> None:
+    one = machine("d1", "d2", minimum=2, goal=2)
+    one.handle(late(b"1" * 16, "d1", "d3"), 1)
+    one.handle(late(b"2" * 16, "d1", "d3"), 1)
+    assert one.state == "open"
+    one.handle(Answered("d1", A, ("d1",)), 2)
+    assert one.handle(Woke(), 10_000)[-1] == Closed("complete", "deadline")
+    few = machine("d1", "d2", minimum=3)
+    few.handle(late(b"1" * 16, "d1", "d3"), 1)
+    few.handle(Answered("d1", A, ("d1",)), 2)
+    assert few.handle(Woke(), 10_000)[-1] == Closed("short", "deadline")
+
+
+def test_an_answer_that_comes_too_late_is_told_so_unless_the_policy_leaves_it_a_chance() -> None:
+    for offline, replies in ((None, [SendReceipt("d1", "late", A)]), (Offline(), [])):
+        one = Round()
+        question = msgspec.structs.replace(opened().ask, offline=offline)
+        one.handle(round.Opened("key", question, round.Terms(deadline=10_000), (round.Invitation("d1"),)), 0)
+        one.handle(Woke(), 10_000)
+        assert one.handle(Answered("d1", A, ("d1",)), 10_001) == replies
