@@ -15,10 +15,15 @@ from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.database import Database
 from folkmoot_cloud.journal import repository as journal
 from folkmoot_cloud.leases import repository as leases
+from folkmoot_cloud.rounds import progress
+from folkmoot_cloud.rounds.fates import Fate
+from folkmoot_cloud.runner import load
+from folkmoot_cloud.runner.past import Kept
 from folkmoot_cloud.runs import repository as runs
 from folkmoot_cloud.tables import JournalEntry
 from folkmoot_cloud.tenants import repository as tenants
 from folkmoot_cloud.tenants.service import MAIN
+from tests.kit import parcels
 from tests.kit.cloud import Cloud
 
 LARGE = bytes(2 << 20)
@@ -164,3 +169,26 @@ async def test_of_many_replicas_that_want_a_run_one_gets_it(cloud: Cloud) -> Non
 
     found = await asyncio.gather(*(take(f"replica-{number}") for number in range(10)))
     assert sorted(token is not None for token in found) == [False] * 9 + [True]
+
+
+async def test_what_a_run_remembers_of_its_rounds_is_what_the_tables_say(cloud: Cloud) -> None:
+    run = (await cloud.run(offline={"staleness": 1}))["id"]
+    asked = [Fate("g1"), Fate("g1", "d1"), Fate("g1", "d2"), Fate("g2"), Fate("g2", "d3"), Fate("g3"), Fate("g3", "d4")]
+    for number in (1, 2, 3):
+        await cloud.round(run, number, seed=number, fates=asked)
+    told = {"run_id": run, "payload": b"p" * 32, "size": 9, "leaves": 3, "at": now()}
+    row = await cloud.row(run)
+    async with cloud.database.write() as session:
+        became = [Fate("g1", "", "silent"), Fate("g2", "", "answered"), Fate("g3", "", "refused"), Fate("g2", "d3", "rejected")]
+        await progress.told(session, row, 2, became, now())
+        await contributions.add(session, MAIN, ask=b"2" * 16, member="g2", number=2, asked=2, local=0, factor=1024, **told)
+        await contributions.add(session, MAIN, ask=b"1" * 16, member="g1", number=3, asked=2, local=1, factor=724, **told)
+    async with cloud.database.read() as session:
+        found = await load.past(session, row, oldest=1)
+    assert found.rounds.keys() == {2, 3}
+    assert found.rounds[2] == Kept(
+        base=1,
+        weights=sha256(parcels.weights(1)).digest(),
+        asked={"g1": frozenset({"d1", "d2"}), "g2": frozenset({"d3"})},
+        counted=frozenset({b"1" * 16, b"2" * 16}),
+    )

@@ -73,6 +73,9 @@ class DeviceService(Service):
         super().__init__()
         self.name, self._folder, self._gateway, self._home, self._parameters = name, folder, gateway, home, parameters
         self.trained: list[int] = []
+        self.working = asyncio.Event()  # cleared: what it trains is not done before it is set again
+        self.working.set()
+        self._training: set[asyncio.Task[None]] = set()
 
     async def _serve(self, until: asyncio.Event) -> None:
         station = Station(self._folder)
@@ -83,12 +86,18 @@ class DeviceService(Service):
 
         def start(item: member.Member) -> None:
             self.trained.append(item.ask.round)
-            payload = toy.payload(self.name, item.ask, self._parameters)
-            station.driver.post("work", Trained(item.id, payload))
+            done = Trained(item.id, toy.payload(self.name, item.ask, self._parameters))
+            task = asyncio.create_task(self._train(station, done))
+            self._training.add(task)
+            task.add_done_callback(self._training.discard)
 
         agent = Agent(above, Trainer(start, lambda ask: None), lambda: births.current, lambda: "")
         agent.restore(list(station.ledger.histories()))
         await station.run(agent, until)
+
+    async def _train(self, station: Station, done: Trained) -> None:
+        await self.working.wait()
+        station.driver.post("work", done)
 
 
 class Federation:

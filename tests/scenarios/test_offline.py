@@ -159,17 +159,16 @@ def laws(world: World, staleness: int = 31, discount: float = 0.5) -> None:
 
 
 def told_ok(world: World) -> None:
-    """Whatever a device was told ok for is in a model, or in a record that says why not."""
+    """What a gateway has merged, hence told its devices ok for, is in a model, or in a record that says why not, or still here."""
     counted = {fact.ask for fact in world.cloud.facts if isinstance(fact, AnswerTaken)}
     refused = {(fact.number, fact.member, fact.local) for fact in world.cloud.facts if isinstance(fact, AnswerRefused)}
     fates = {(closed.number, name): seat.fate for closed in world.rounds for name, seat in closed.seats.items()}
     for name, host in world.gateways.items():
+        held = {item.id for item in host.node._gateway._above.members.values() if item.state == "offering"}
         for ask_id, devices in said_of(world, name).items():
-            if not devices or ask_id in counted:
-                continue
             number, local = where(ask_id, name, [closed.number for closed in world.rounds])
-            if number is not None:
-                assert (number, name, local) in refused or fates[number, name] != "", (host.name, number, local)
+            if devices and ask_id not in counted | held and number is not None:
+                assert (number, name, local) in refused or (not local and fates[number, name]), (name, number, local)
 
 
 def where(ask_id: bytes, gateway: str, numbers: Sequence[int]) -> tuple[int | None, int]:

@@ -52,7 +52,7 @@ async def enter(session: ReadSession, context: Context, run: Run) -> Enter:
         evaluated=evaluated,
     )
     if spec.offline is not None:
-        campaign.past = await _past(session, run, campaign.version - spec.offline.staleness)
+        campaign.past = await past(session, run, campaign.version - spec.offline.staleness)
     return await _under_way(session, context, run, campaign)
 
 
@@ -89,7 +89,7 @@ def _spec(run: Run, program: bytes) -> Spec:
     )
 
 
-async def _past(session: ReadSession, run: Run, oldest: int) -> Past:
+async def past(session: ReadSession, run: Run, oldest: int) -> Past:
     """Gives the rounds whose answers could still count: those that started from version `oldest` or a newer one."""
     base = await models.find(session, run.tenant, run.base_model)
     if base is None:
