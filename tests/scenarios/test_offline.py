@@ -159,7 +159,7 @@ def laws(world: World, staleness: int = 31, discount: float = 0.5) -> None:
 
 
 def told_ok(world: World) -> None:
-    """What a gateway has merged, hence told its devices ok for, is in a model, or in a record that says why not, or still here."""
+    """What a gateway told its devices ok for is in a model, or in a record that says why not, or is still offered."""
     counted = {fact.ask for fact in world.cloud.facts if isinstance(fact, AnswerTaken)}
     refused = {(fact.number, fact.member, fact.local) for fact in world.cloud.facts if isinstance(fact, AnswerRefused)}
     fates = {(closed.number, name): seat.fate for closed in world.rounds for name, seat in closed.seats.items()}
