@@ -190,18 +190,15 @@ class Campaign:
             self.past = self.past.after(machine, oldest=self.version - self.spec.offline.staleness)
         self.close(ask.round)
 
-    def asked(self, member: str, answer: Answer) -> bool:
-        """Whether an answer is of a round that this member was asked in, as far as that is remembered."""
-        kept = self.past.rounds.get(answer.round)
-        return kept is not None and member in kept.asked
+    def names(self, member: str, ask: bytes, answer: Answer) -> bool:
+        """Whether an Ask id is of a round of this run that is over, and of this member, as the answer says."""
+        own = round.ask_id(f"{self.spec.run}/{answer.round}/train", member)
+        return answer.round <= self.number and ask == (round.local_id(own, answer.local) if answer.local else own)
 
     def standing(self, member: str, ask: bytes, answer: Answer) -> Welcome | Literal["late", "dup", "wait"]:
         """Gives what an answer counts that a member gives to an Ask of a round that is over (folkmoot.hop.belated)."""
         policy, kept = self.spec.offline, self.past.rounds.get(answer.round)
-        if policy is None or kept is None or answer.local > policy.rounds:
-            return "late"
-        own = round.ask_id(f"{self.spec.run}/{answer.round}/train", member)
-        if ask != (round.local_id(own, answer.local) if answer.local else own):
+        if policy is None or kept is None or answer.local > policy.rounds or not self.names(member, ask, answer):
             return "late"
         if ask in kept.counted:
             return "dup"

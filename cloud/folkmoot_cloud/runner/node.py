@@ -216,9 +216,9 @@ class Cloud:
         over = open is None or open.round.state != "open"
         return "wait" if isinstance(standing, Welcome) and over else standing
 
-    def _note_refusal(self, member: str, answer: Answer, reason: str) -> None:
+    def _note_refusal(self, member: str, ask: bytes, answer: Answer, reason: str) -> None:
         campaign = self.campaigns.get(answer.run)
-        if campaign is not None and campaign.asked(member, answer):
+        if campaign is not None and campaign.names(member, ask, answer):
             self.facts.append(AnswerRefused(answer.run, answer.round, member, answer.local, reason))
 
     def _enter(self, batch: Batch, entered: Enter) -> None:

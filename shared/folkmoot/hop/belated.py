@@ -40,11 +40,11 @@ class Whole:
     judged: Judgement
 
 
-Refusal = Callable[[str, Answer, str], None]
-"""Hears of an answer that does not count: its member, its manifest, and why."""
+Refusal = Callable[[str, bytes, Answer, str], None]
+"""Hears of an answer that does not count: its member, its Ask id, its manifest, and why."""
 
 
-def unheard(member: str, answer: Answer, reason: str) -> None:
+def unheard(member: str, ask: bytes, answer: Answer, reason: str) -> None:
     """Hears nothing."""
 
 
@@ -71,7 +71,7 @@ class Belated:
             return None
         if not isinstance(standing, Welcome):
             if standing == "late":
-                self.refused(place.member, answer, "late")
+                self.refused(place.member, ask, answer, "late")
             self._receipt(batch, place, ask, Receipt(status=standing, payload=answer.payload))
             return None
         limit = self._rounds[standing.key].sums.limit
@@ -110,7 +110,7 @@ class Belated:
             self._reject(batch, place, ask, answer, judged.rejection, judged.detail)
             return None
         if not judged.leaves:  # nobody learnt: there is nothing that could count
-            self.refused(place.member, answer, "no_usable_updates")
+            self.refused(place.member, ask, answer, "no_usable_updates")
             self._receipt(batch, place, ask, Receipt(status="late", payload=answer.payload))
             return None
         event = round.Belated(
@@ -129,7 +129,7 @@ class Belated:
 
     def _reject(self, batch: Batch, place: Place, ask: bytes, answer: Answer, reason: str, detail: str) -> None:
         batch.faults.append(Fault(place.member, reason, detail))
-        self.refused(place.member, answer, reason)
+        self.refused(place.member, ask, answer, reason)
         self._receipt(batch, place, ask, Receipt(status="bad", payload=answer.payload, reason=reason))
 
     def _receipt(self, batch: Batch, place: Place, ask: bytes, receipt: Receipt) -> None:
