@@ -29,6 +29,7 @@ class Alone:
         if self._since is None:
             self.wake = None
             return []
+        self._hopeless.intersection_update([one.id for one in members])
         ready = [one for one in newest(members) if one.id not in self._hopeless and now < until(one)]
         begin = self._since + PATIENCE
         self.wake = begin if begin > now and any(begin < until(one) for one in ready) else None

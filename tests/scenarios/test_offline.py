@@ -19,6 +19,7 @@ from folkmoot.link.adversary import Adversary, Partition
 from folkmoot.serve.driver import Input
 from folkmoot.wire import partial
 from folkmoot.wire.messages import Offline
+from folkmoot_cloud.runner.campaign import Cohort
 from folkmoot_cloud.runner.node import AnswerRefused, AnswerTaken, RoundClosed
 from folkmoot_gateway.node import Gateway
 from tests.kit import toy
@@ -72,11 +73,12 @@ def federation(folder: Path, homes: Mapping[str, list[str]] = HOMES, *, rounds: 
         rounds=fields.pop("local", 0),
         seconds=fields.pop("seconds", 86_400),
     )
+    spec = {name: fields.pop(name) for name in ("cohort", "over_selection") if name in fields}
     world = World(folder, dict(homes), **fields)
     for name in homes:
         world.gateways[name] = world.hosts[name] = Watched(world, name)
     world.start()
-    world.cloud.enter(toy.campaign(world.parameters, rounds, offline=policy))
+    world.cloud.enter(toy.campaign(world.parameters, rounds, offline=policy, **spec))
     return world
 
 
@@ -240,6 +242,17 @@ def test_it_goes_in_pieces_as_any_answer_does(tmp_path: Path) -> None:
 def alone(folder: Path, **policy: Any) -> World:
     """Gives a world whose only home cannot reach the cloud for ten hours."""
     return federation(folder, {"g1": ["a", "b", "c"]}, adversary=parted((1, 36_000)), **policy)
+
+
+def test_a_home_that_was_not_needed_is_not_told_ok_for_nothing(tmp_path: Path) -> None:
+    homes = {"g1": ["a", "b"], "g2": ["c", "d"], "g3": ["e", "f"]}
+    world = federation(tmp_path, homes, cohort=Cohort(devices=4), over_selection=1.5)
+    world.devices["f"].train_ms = 50_000
+    world.run(lambda: world.finished)
+    laws(world)
+    assert [closed.closed.reason for closed in world.rounds] == ["goal", "goal", "goal"]
+    assert [belated(closed) for closed in world.rounds] == [[], [("g3", 1, 0, 724)], [("g3", 2, 0, 724)]]
+    assert [late.leaves for closed in world.rounds for late in closed.belated] == [("e",), ("e",)]
 
 
 def nine_hours(world: World) -> None:
