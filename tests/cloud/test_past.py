@@ -47,6 +47,15 @@ def test_it_counts_in_the_round_that_is_open_less_for_every_version_and_local_ro
     assert one.standing("g1", round.local_id(OWN, 2), answer(local=2)) == "late"
 
 
+def test_a_local_round_after_an_ask_that_is_still_open_waits_for_the_next_round() -> None:
+    one = campaign()
+    one.key = "run1/2/train"
+    own = round.ask_id("run1/2/train", "g1")
+    assert one.standing("g1", round.local_id(own, 1), answer(round=2, local=1)) == "wait"
+    one.phase = "evaluate"
+    assert one.standing("g1", round.local_id(own, 1), answer(round=2, local=1)) == "late"
+
+
 def test_it_waits_for_a_round_that_will_open_and_for_none_that_will_not() -> None:
     one = campaign()
     assert one.standing("g1", OWN, answer()) == "wait"

@@ -191,14 +191,19 @@ class Campaign:
         self.close(ask.round)
 
     def names(self, member: str, ask: bytes, answer: Answer) -> bool:
-        """Whether an Ask id is of a round of this run that is over, and of this member, as the answer says."""
+        """Whether an Ask id is of a training round that this run has had, and of this member, as the answer says."""
+        newest = self.number + (1 if self.key and self.phase == "train" else 0)
         own = round.ask_id(f"{self.spec.run}/{answer.round}/train", member)
-        return answer.round <= self.number and ask == (round.local_id(own, answer.local) if answer.local else own)
+        return 0 < answer.round <= newest and ask == (round.local_id(own, answer.local) if answer.local else own)
 
     def standing(self, member: str, ask: bytes, answer: Answer) -> Welcome | Literal["late", "dup", "wait"]:
         """Gives what an answer counts that a member gives to an Ask of a round that is over (folkmoot.hop.belated)."""
         policy, kept = self.spec.offline, self.past.rounds.get(answer.round)
-        if policy is None or kept is None or answer.local > policy.rounds or not self.names(member, ask, answer):
+        if policy is None or answer.local > policy.rounds or not self.names(member, ask, answer):
+            return "late"
+        if answer.round > self.number:
+            return "wait"  # of a local round after the Ask of the round that is open
+        if kept is None:
             return "late"
         if ask in kept.counted:
             return "dup"

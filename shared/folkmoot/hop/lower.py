@@ -157,6 +157,7 @@ class Lower:
                 return envelope.body
             if envelope.dst != self.name:
                 raise PeerFault("wrong_sender", f"a message for {envelope.dst}")
+            self.upper_up = True  # who speaks is there: the broker may have lost its status
             _HANDLERS[type(envelope.body)](self, batch, envelope)
         except PeerFault as fault:
             batch.faults.append(Fault("upper", fault.reason, fault.detail))
