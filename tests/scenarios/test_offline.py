@@ -233,7 +233,7 @@ def test_a_crash_after_it_was_taken_changes_nothing(tmp_path: Path, victim: str)
 
 
 def test_it_goes_in_pieces_as_any_answer_does(tmp_path: Path) -> None:
-    world = federation(tmp_path, adversary=parted((1.5, 62)), rounds=8, parameters=60_000)
+    world = federation(tmp_path, adversary=parted((1.5, 62)), rounds=6, parameters=34_000)
     world.run(lambda: world.finished)
     laws(world)
     assert [late[:3] for closed in world.rounds for late in belated(closed)] == [("g1", 1, 0)]
@@ -366,10 +366,10 @@ def under_fire(folder: Path, seed: int) -> World:
     return world
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(2))
 def test_under_fire_the_laws_hold(tmp_path: Path, block: int) -> None:
     late = []
-    for seed in range(6 * block, 6 * (block + 1)):
+    for seed in range(8 + 8 * block, 16 + 8 * block):
         world = under_fire(tmp_path / str(seed), seed)
         late += [one for closed in world.rounds for one in closed.belated]
     assert late  # the storm was one
