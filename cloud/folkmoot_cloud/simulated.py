@@ -17,7 +17,9 @@ from folkmoot.wire import bundle
 from folkmoot.wire.messages import Plan
 from folkmoot.wire.topics import Tree
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
-from folkmoot_cloud.runner.node import Cloud, Enter, Evaluated, Fact, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.facts import Evaluated, Fact, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.node import Cloud, Enter
+from folkmoot_cloud.runner.past import Past
 
 GRACE = 45_000  # ms: 1.5 keepalives of 30 s
 
@@ -27,6 +29,14 @@ class Entered:
     """A run was created."""
 
     campaign: Campaign
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a run knows of its rounds that are over; the real tables have it in what became of whom."""
+
+    run: str
+    past: Past
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -148,6 +158,8 @@ class CloudHost(Host):
                     runs[name] = dataclasses.replace(run, key="", number=number)
                 case RoundClosed(run=name, number=number):
                     runs[name].number = number
+                case Remembered(name, past):
+                    runs[name].past = past
                 case Evaluated(name, version):
                     runs[name].evaluated = version
                 case RunMoved(name, "finished"):
@@ -167,7 +179,9 @@ class _Journal:
         """Stores a step with its facts, all or nothing."""
         node: Cloud = self._host.node
         facts, node.facts = node.facts, []
-        self._host.ledger.rows = self._host.told([_frozen(fact) for fact in facts])
+        closed = {fact.run for fact in facts if isinstance(fact, RoundClosed)}.intersection(node.campaigns)
+        remembered = [Remembered(run, node.campaigns[run].past) for run in sorted(closed)]
+        self._host.ledger.rows = self._host.told([*(_frozen(fact) for fact in facts), *remembered])
         if facts or any(not batch.empty for batch in batches.values()):
             self._host.ledger.commit(batches.values(), {"now": mark.now, "wall": mark.wall})
 
