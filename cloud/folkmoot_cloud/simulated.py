@@ -15,7 +15,9 @@ from folkmoot.wire import bundle
 from folkmoot.wire.messages import Plan
 from folkmoot.wire.topics import Tree
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
-from folkmoot_cloud.runner.node import Cloud, Enter, Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.facts import Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.node import Cloud, Enter
+from folkmoot_cloud.runner.past import Past
 
 GRACE = 45_000  # ms: 1.5 keepalives of 30 s
 
@@ -25,6 +27,14 @@ class Entered:
     """A run was created."""
 
     campaign: Campaign
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a run knows of its rounds that are over; the real tables have it in what became of whom."""
+
+    run: str
+    past: Past
 
 
 def campaign(parameters: int, rounds: int, **fields: Any) -> Campaign:
@@ -59,8 +69,14 @@ class CloudHost(Host):
 
     def journal(self) -> Tables:
         """Stores facts with the step that they are of."""
-        self._tables = Tables(self, _frozen)
+        self._tables = Tables(self, self._written)
         return self._tables
+
+    def _written(self, facts: list[Any]) -> list[Any]:
+        """Gives the rows that facts become."""
+        running = self.node.campaigns if self.node is not None else {}
+        closed = {fact.run for fact in facts if isinstance(fact, RoundClosed)}.intersection(running)
+        return [*map(_frozen, facts), *(Remembered(run, running[run].past) for run in sorted(closed))]
 
     def make(self) -> Cloud:
         """Gives the program, with every run as the facts have it."""
@@ -132,6 +148,8 @@ class CloudHost(Host):
                     runs[name] = dataclasses.replace(run, key="", number=number)
                 case RoundClosed(run=name, number=number):
                     runs[name].number = number
+                case Remembered(name, past):
+                    runs[name].past = past
                 case Evaluated(name, version):
                     runs[name].evaluated = version
                 case RunMoved(name, "finished"):

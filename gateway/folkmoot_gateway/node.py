@@ -19,12 +19,14 @@ from folkmoot.hop.open_round import Open
 from folkmoot.hop.upper import PREFIX as ROUND
 from folkmoot.hop.upper import Upper
 from folkmoot.link.face import Arrived, Connected, Disconnected
+from folkmoot.serve import edge
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
 from folkmoot.store.cache import Cache
 from folkmoot.wire import bundle, partial
 from folkmoot.wire.messages import Ask, Device, Hello, Invited, Status
 from folkmoot.wire.partial import Leaf
+from folkmoot_gateway.alone import Alone
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Gateway:
         self._cache = cache
         self._grace = grace
         self._births = births
+        self._alone = Alone()
         self._dirty: int | None = None  # when to tell the cloud what has changed at home
         self._payload: Kept = lambda owner, sha256: None
 
@@ -56,7 +59,8 @@ class Gateway:
     def wake(self) -> int | None:
         """When to step although nothing has come."""
         over = [until(open) for open in self._below.rounds.values() if open.round.state == "closed"]
-        return min((at for at in (self._above.wake, self._below.wake, self._dirty, *over) if at is not None), default=None)
+        wakes = (self._above.wake, self._below.wake, self._alone.wake, self._dirty, *over)
+        return min((at for at in wakes if at is not None), default=None)
 
     def restore(self, histories: Sequence[History], payload: Kept) -> list[str]:
         """Rebuilds what was under way from the journal; `payload(owner, sha256)` gives the answers that were kept.
@@ -82,9 +86,11 @@ class Gateway:
                 case "down", Arrived():
                     self._hear(down, event)
                 case "up", Connected():
+                    self._alone.linked = True
                     self._above.limits(event.limits.max_packet)
                     self._above.connected(up, self._births("up"), event.resumed)
                 case "up", Disconnected():
+                    self._alone.linked = False
                     self._above.disconnected()
                 case "down", Connected():
                     self._below.connected(down, event.limits.max_packet, self._births("down"))
@@ -93,6 +99,7 @@ class Gateway:
         self._above.tick(up)
         self._below.tick(down)
         self._turn(up, down)
+        self._go_on(up, down)
         if self._dirty is not None and self._dirty <= now:
             self._introduce(up)
         return {"up": up, "down": down}
@@ -148,18 +155,29 @@ class Gateway:
             if not (wanted or unwanted or closed):
                 return
             for item in unwanted:
-                self._below.tell(down, item.id.hex(), round.Stopped("upper"))
-                self._below.forget(down, item.id.hex())
+                self._end(up, down, item)
             for item in wanted:
                 if item.state == "working":
                     self._begin(up, down, item)
             for open in closed:
                 self._finish(up, down, open)
 
+    def _end(self, up: Batch, down: Batch, item: member.Member) -> None:
+        """Ends a round whose Ask is over: without a word, or where it may count belatedly with what is there by now."""
+        key = item.id.hex()
+        if item.state != "working" or item.ask.offline is None:
+            self._below.tell(down, key, round.Stopped("upper"))
+            self._below.forget(down, key)
+        elif key in self._below.rounds:
+            self._below.tell(down, key, round.Stopped("upper"))
+        else:
+            self._above.tell(up, item, member.Failed("cancelled"))
+
     def _kept(self, up: Batch, open: Open) -> bool:
         """Says whether a closed round has answered and is kept: its Ask may come again, with fewer leaves."""
         item = self._above.members.get(bytes.fromhex(open.key))
-        return up.now < until(open) and (item is None or item.state == "offering" or item.delivered)
+        asked = item is None or (item.local is None and (item.state == "offering" or item.delivered))
+        return asked and up.now < until(open)
 
     def _begin(self, up: Batch, down: Batch, item: member.Member) -> None:
         """An Ask from above becomes a round below, or takes the leaves that it no longer has out of the one that it is."""
@@ -168,7 +186,8 @@ class Gateway:
             self._retract(down, item)
             return
         for other in list(self._below.rounds.values()):  # of the same run: a newer Ask says that its round is over above
-            if other.round.state == "closed" and other.round.opened.ask.run == item.ask.run:
+            over = other.round.state == "closed" and other.round.opened.ask.run == item.ask.run
+            if over and item.local is None and self._kept(up, other):
                 self._below.forget(down, other.key)
         try:
             sums, blobs, contract = self._numbers(item.ask)
@@ -186,9 +205,33 @@ class Gateway:
             grace=self._grace,
             welcome=item.ask.each is None,
         )
-        ask: Ask = msgspec.structs.replace(item.ask, each=None, goal=0)
+        # What comes late to this round is late: a home's answer counts belatedly as a whole, and only at the top.
+        ask: Ask = msgspec.structs.replace(item.ask, each=None, goal=0, offline=None)
         members = self._invite(item.ask, contract)
         self._below.open(down, round.Opened(key, ask, terms, members), sums, blobs)
+
+    def _go_on(self, up: Batch, down: Batch) -> None:
+        """Begins local rounds where the cloud has been away for long enough."""
+        self._alone.look(self._above.upper_up, up.now)
+        for item in self._alone.due(self._above.members.values(), up.now):
+            try:
+                layout = bundle.program(self._cache.read(item.ask.program)).manifest.layout
+                answer = self._above.payload(up, item) or b""
+                block = edge.step(item.ask, layout, self._weights(up, item), answer)
+            except (PeerFault, StoreFault, UserFault) as fault:
+                log.warning("the home does not go on by itself", extra={"run": item.ask.run, "reason": str(fault)})
+                self._alone.give_up(item)
+                continue
+            self._above.go_on(up, item, block)
+            log.info("the cloud is away: a local round begins", extra={"run": item.ask.run, "round": item.ask.round})
+        self._turn(up, down)
+
+    def _weights(self, up: Batch, item: member.Member) -> bytes:
+        """Gives the block that an Ask started from. Raises StoreFault where it is not here, whole."""
+        kept = self._above.payload(up, item, item.ask.weights) if item.local is not None else None
+        if kept is None and not self._cache.has(item.ask.weights):
+            raise StoreFault(f"the weights {item.ask.weights.hex()[:16]} are no longer here")
+        return self._cache.read(item.ask.weights) if kept is None else kept
 
     def _numbers(self, ask: Ask) -> tuple[Sums, Mapping[bytes, bytes], str]:
         """Gives what a round with this Ask needs: the sums, the blobs that members may pull, the name of the data contract."""
@@ -246,6 +289,9 @@ class Gateway:
     def _restore(self, key: str, history: Any, payload: Kept) -> bool:
         """Rebuilds one round, also one that has answered; says False for one whose blobs or answers are gone."""
         try:
+            item = self._above.members.get(bytes.fromhex(key))
+            if item is not None and item.local is not None and (block := payload(MEMBER + key, item.ask.weights)) is not None:
+                self._cache.put(block)
             sums, blobs, _ = self._numbers(history[0][1].ask)
             self._below.restore(key, history, sums, blobs, lambda sha256: payload(ROUND + key, sha256))
         except DiskFault:

@@ -22,6 +22,7 @@ from folkmoot.wire.partial import Group, Leaf, Partial
 Vector = NDArray[np.generic]
 Sums = NDArray[np.float64]  # holds integers
 
+WHOLE = 1 << 10  # a factor is a number of 1,024ths: its product with any integer up to 2^53 is still one that int64 holds
 EXACT = 1 << 53  # float64 holds every integer up to here, this one included
 FINEST = 52  # largest scale that an Ask may name
 # Elements that are worked on together: 64 KiB of float32 beside 256 KiB of float64 stay in the 512 KiB cache of a Raspberry Pi.
@@ -69,6 +70,33 @@ def lift(deltas: NDArray[np.float32], weight: int, scale: int) -> Sums:
     every weight up to 2^29, because a float32 has 24 significant bits and a power of two adds none. `deltas` must be finite.
     """
     return np.add(_lift(deltas, _factor(weight, scale), np.empty(deltas.shape, np.float64)), 0.0)
+
+
+def staleness(behind: int, exponent: float) -> int:
+    """Gives what an answer counts that is `behind` by so many versions: (1 + behind)^-exponent, in 1,024ths, from 1 to 1,024.
+
+    The polynomial discount of FedAsync (Xie et al., "Asynchronous Federated Optimization", 2019, section 5.2), s_a(t - tau).
+    """
+    return max(1, round(WHOLE * float((1 + behind) ** -exponent)))
+
+
+def discounted(group: Group, factor: int, scale: int) -> Group:
+    """Gives the group with its sums times `factor` / 1,024, each rounded to the nearest, ties to even; float32 is lifted.
+
+    The product is exact before it is rounded, so that everybody who works it out again gets the same integers. The weight stays
+    what it is: the answer counts as fully as any other in what is divided by, and less in what is divided, so that a round of
+    stale answers alone takes a small step (Nguyen et al., "Federated Learning with Buffered Asynchronous Aggregation", AISTATS
+    2022, divide by the number of updates, not by the sum of their discounts).
+    """
+    elements = view(group)
+    sums = lift(elements, group.weight, scale) if group.tag == FLOAT32 else elements  # type: ignore[arg-type]
+    whole = sums.astype(np.int64)
+    if factor != WHOLE:
+        product = whole * factor
+        floor, rest = product >> 10, product & (WHOLE - 1)
+        half = WHOLE // 2
+        whole = floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
+    return Group(group.weight, INT64, whole.astype(DTYPES[INT64]).data.cast("B"))
 
 
 def view(group: Group) -> Vector:
@@ -120,6 +148,7 @@ class Fold:
         self._total = total
         self._leaves: dict[Leaf, int] = {}  # to the number of partials that say so: two may know why a device is missing
         self._merged: set[str] = set()
+        self._blended = 0  # partials that are in the sums without their leaves
         self._metrics: dict[str, tuple[int, int]] = {}  # name to sum and number of partials that have it
 
     @property
@@ -157,6 +186,30 @@ class Fold:
         self._merged.update(partial.merged)
         self._count(partial, 1)
 
+    def blend(self, partial: Partial) -> None:
+        """Adds the sums and metrics of a partial whose leaves are of another Ask: they do not stand in the way of this one's.
+
+        `partial` has no leaves. Raises PeerFault as `check_blend` does, and then nothing has changed.
+        """
+        self.check_blend(partial)
+        for name, group in partial.groups.items():
+            self._sums[name].add(group, self._scale)
+        self._blended += 1
+        self._count(partial, 1)
+
+    def check_blend(self, partial: Partial, reserved: int = 0) -> None:
+        """Makes sure that `blend` takes the partial, and leaves room for a weight of `reserved`; changes nothing.
+
+        Raises PeerFault: "shape", "bad_metric" as `check` does, "weight_over_cap" where there is no such room.
+        """
+        if {name: group.size for name, group in partial.groups.items()} != {n: total.size for n, total in self._sums.items()}:
+            raise PeerFault("shape", f"groups {sorted(partial.groups)}: not {sorted(self._sums)}, or not of their sizes")
+        for name, group in partial.groups.items():
+            if self._sums[name].weight + group.weight + reserved > self._total:
+                raise PeerFault("weight_over_cap", f"group {name} would take the room of the round's own answers")
+        if len(self._metrics.keys() | partial.metrics.keys()) > MAP:
+            raise PeerFault("bad_metric", f"more than {MAP} names of metrics in one round")
+
     def retract(self, partial: Partial) -> None:
         """Takes a partial out again that was added before: to the bit as if it had never come.
 
@@ -172,11 +225,11 @@ class Fold:
     def partial(self) -> Partial:
         """Gives the sums as they travel on: every group in the narrowest integers that hold it, leaves sorted by device.
 
-        Without a merged leaf there are no groups.
+        With nothing merged there are no groups.
         """
         ranked = sorted(self._leaves, key=attrgetter("device", "fate", "note"))
         return Partial(
-            groups={name: total.group() for name, total in self._sums.items()} if self._merged else {},
+            groups={name: total.group() for name, total in self._sums.items()} if self._merged or self._blended else {},
             # Of several words about one device the first holds, and "" (merged) is the first of all.
             leaves=tuple(next(told) for _, told in groupby(ranked, key=attrgetter("device"))),
             metrics={name: self._metrics[name][0] for name in sorted(self._metrics)},

@@ -40,6 +40,12 @@ def _cohort(help: str, **limits: Any) -> Any:
     return typer.Option(help=help, rich_help_panel="Who takes part in a round", **limits)
 
 
+Offline = Annotated[
+    list[str] | None,
+    _members("What they may do while the cloud is away: staleness, discount, rounds, hours.", metavar="NAME=VALUE"),
+]
+
+
 async def start(
     task: Annotated[str, typer.Option(help="A task's id, or a name for its newest one.")],
     strategy: Annotated[str, typer.Option(help="The learning algorithm.")] = "fedavg",
@@ -54,6 +60,7 @@ async def start(
     only: Annotated[
         list[str] | None, _members("Only this tensor moves, such as a model's head; can be given several times.")
     ] = None,
+    offline: Offline = None,
     evaluate: Annotated[bool, _members("Whether they evaluate each version on their hold-outs.")] = True,
     devices: Annotated[int | None, _cohort("Answers that are wanted; without it, everybody's.", min=1)] = None,
     fraction: Annotated[float | None, _cohort("Share of the devices that are there, instead of a number.")] = None,
@@ -83,6 +90,7 @@ async def start(
         "deadline_seconds": deadline,
         "over_selection": over_selection,
         "evaluate": evaluate,
+        "offline": dict(read_option(one, "--offline", "staleness=4") for one in offline) if offline else None,
         "start_from": start_from,
     }
     async with connect(url, token_file) as cloud:
@@ -189,11 +197,11 @@ async def more(run: RunId, as_json: AsJson = False, url: Url = URL, token_file: 
     await _want(run, "rounds", as_json, url, token_file)
 
 
-def read_option(text: str) -> tuple[str, bool | int | float | str]:
+def read_option(text: str, flag: str = "--option", such: str = "mu=0.01") -> tuple[str, bool | int | float | str]:
     """Gives name and value of `name=value`; what looks like a number or a truth value is one. Raises UserFault."""
     name, given, value = text.partition("=")
     if not given or not name:
-        raise UserFault(f"--option {text!r}: write NAME=VALUE, such as mu=0.01")
+        raise UserFault(f"{flag} {text!r}: write NAME=VALUE, such as {such}")
     if value in ("true", "false"):
         return name, value == "true"
     for kind in (int, float):

@@ -85,7 +85,7 @@ async def test_a_device_that_nobody_knows_is_not_found(cloud: Cloud) -> None:
 
 async def test_an_answer_that_was_taken_out_may_come_again(cloud: Cloud) -> None:
     run = await opened(cloud)
-    told = {"run_id": run, "number": 1, "size": 9, "at": now()}
+    told = {"run_id": run, "number": 1, "asked": 1, "local": 0, "factor": 1024, "size": 9, "at": now()}
     async with cloud.database.write() as session:
         assert await repository.add(session, MAIN, ask=b"a" * 16, member="g1", payload=b"p" * 32, leaves=2, **told)  # type: ignore[arg-type]
         await repository.remove(session, MAIN, b"a" * 16, "g1")

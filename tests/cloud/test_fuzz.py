@@ -40,6 +40,7 @@ RUN = {
     "over_selection": 1.5,
     "evaluate": False,
     "precision": {"scale": 20, "bound": 8.0, "cap": 500, "total": 1_000_000},
+    "offline": {"staleness": 4, "discount": 0.5, "rounds": 3, "hours": 12},
     "start_from": "x",
 }
 QUERIES = ["limit", "cursor", "name", "task", "run", "status", "state", "gateway", "fate", "devices", "kind", "promoted"]

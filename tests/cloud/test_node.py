@@ -12,7 +12,8 @@ from folkmoot.store.spool import Spool
 from folkmoot.wire import codec
 from folkmoot.wire.messages import Answer, Ask, Body, Device, Get, Hello, Receipt, Started, Status
 from folkmoot.wire.topics import SHARDS, Tree
-from folkmoot_cloud.runner.node import Cloud, Enter, GatewayTold, Give, Given, RoundOpened, Take
+from folkmoot_cloud.runner.facts import GatewayTold, Given, RoundOpened
+from folkmoot_cloud.runner.node import Cloud, Enter, Give, Take
 from tests.kit import toy
 
 TREE = Tree()

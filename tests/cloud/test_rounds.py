@@ -4,8 +4,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from folkmoot_cloud.clock import now
+from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.rounds import fates, progress
 from folkmoot_cloud.rounds.fates import Fate
+from folkmoot_cloud.tenants.service import MAIN
 from tests.kit.cloud import Cloud
 
 ASKED = [Fate("g1"), Fate("g1", "d1"), Fate("g1", "d2"), Fate("g2"), Fate("g2", "d3"), Fate("g3"), Fate("g3", "d4")]
@@ -151,3 +153,30 @@ async def test_what_is_not_there_is_not_found(cloud: Cloud) -> None:
 )
 def test_the_word_of_a_machine_is_read_as_a_fate_and_its_reason(said: str, meant: tuple[str, str]) -> None:
     assert fates.read(said) == meant
+
+
+async def test_the_record_of_a_round_tells_of_belated_answers(cloud: Cloud) -> None:
+    run = await cloud.run()
+    for number in (1, 2, 3):
+        await cloud.round(run["id"], number, seed=number)
+    told = {"run_id": run["id"], "payload": b"p" * 32, "size": 9, "at": now()}
+    async with cloud.database.write() as session:
+        for ask, number, asked, local, factor in ((b"1", 3, 1, 2, 591), (b"2", 3, 3, 0, 1024), (b"3", 3, 1, 0, 1024)):
+            await contributions.add(
+                session,
+                MAIN,
+                ask=ask * 16,
+                member="g1",
+                number=number,
+                asked=asked,
+                local=local,
+                factor=factor,
+                leaves=4,
+                **told,
+            )
+    shown = await cloud.json(f"/v1/runs/{run['id']}/rounds/3")
+    assert shown["belated"] == [
+        {"gateway": "g1", "asked": 1, "local": 0, "factor": 1.0, "devices": 4},
+        {"gateway": "g1", "asked": 1, "local": 2, "factor": 591 / 1024, "devices": 4},
+    ]
+    assert (await cloud.json(f"/v1/runs/{run['id']}/rounds/2"))["belated"] == []

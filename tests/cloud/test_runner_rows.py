@@ -13,9 +13,14 @@ from folkmoot_cloud.clock import now
 from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.database import Database
 from folkmoot_cloud.journal import repository as journal
+from folkmoot_cloud.rounds import progress
+from folkmoot_cloud.rounds.fates import Fate
+from folkmoot_cloud.runner import load
+from folkmoot_cloud.runner.past import Kept
 from folkmoot_cloud.tables import JournalEntry
 from folkmoot_cloud.tenants import repository as tenants
 from folkmoot_cloud.tenants.service import MAIN
+from tests.kit import parcels
 from tests.kit.cloud import Cloud
 
 LARGE = bytes(2 << 20)
@@ -122,7 +127,8 @@ async def test_a_large_payload_that_another_machine_keeps_is_not_for_deleting(ow
 async def test_an_answer_counts_once(cloud: Cloud) -> None:
     run = (await cloud.run())["id"]
     await cloud.round(run, 1)
-    told = {"run_id": run, "number": 1, "payload": b"p" * 32, "size": 9, "leaves": 3, "at": now()}
+    told = {"run_id": run, "number": 1, "asked": 1, "local": 0, "factor": 1024, "payload": b"p" * 32, "size": 9, "leaves": 3}
+    told["at"] = now()
     async with cloud.database.write() as session:
         assert await contributions.add(session, MAIN, ask=b"a" * 16, member="g1", **told)
         assert not await contributions.add(session, MAIN, ask=b"a" * 16, member="g1", **told)
@@ -131,3 +137,26 @@ async def test_an_answer_counts_once(cloud: Cloud) -> None:
         assert not await contributions.add(session, MAIN, ask=b"a" * 16, member="g2", **told)
     async with cloud.database.read() as session:
         assert [one.member for one in await contributions.of_round(session, MAIN, run, 1)] == ["g1", "g2"]
+
+
+async def test_what_a_run_remembers_of_its_rounds_is_what_the_tables_say(cloud: Cloud) -> None:
+    run = (await cloud.run(offline={"staleness": 1}))["id"]
+    asked = [Fate("g1"), Fate("g1", "d1"), Fate("g1", "d2"), Fate("g2"), Fate("g2", "d3"), Fate("g3"), Fate("g3", "d4")]
+    for number in (1, 2, 3):
+        await cloud.round(run, number, seed=number, fates=asked)
+    told = {"run_id": run, "payload": b"p" * 32, "size": 9, "leaves": 3, "at": now()}
+    row = await cloud.row(run)
+    async with cloud.database.write() as session:
+        became = [Fate("g1", "", "silent"), Fate("g2", "", "answered"), Fate("g3", "", "refused"), Fate("g2", "d3", "rejected")]
+        await progress.told(session, row, 2, became, now())
+        await contributions.add(session, MAIN, ask=b"2" * 16, member="g2", number=2, asked=2, local=0, factor=1024, **told)
+        await contributions.add(session, MAIN, ask=b"1" * 16, member="g1", number=3, asked=2, local=1, factor=724, **told)
+    async with cloud.database.read() as session:
+        found = await load.past(session, row, oldest=1)
+    assert found.rounds.keys() == {2, 3}
+    assert found.rounds[2] == Kept(
+        base=1,
+        weights=sha256(parcels.weights(1)).digest(),
+        asked={"g1": frozenset({"d1", "d2"}), "g2": frozenset({"d3"})},
+        counted=frozenset({b"1" * 16, b"2" * 16}),
+    )

@@ -1,6 +1,10 @@
 import asyncio
 from typing import Any
 
+import msgspec
+import pytest
+
+from folkmoot.wire.messages import Offline
 from folkmoot_cloud.clock import now
 from folkmoot_cloud.runs import progress, repository
 from folkmoot_cloud.tenants.service import MAIN
@@ -55,6 +59,20 @@ async def test_a_run_is_shown_as_it_was_asked_for_with_the_defaults_filled_in(cl
     assert await cloud.json(f"/v1/runs/{run['id']}") == run
     assert await cloud.json("/v1/runs") == {"items": [run], "next": None}
     assert cloud.engine.notified == [run["id"]]
+
+
+async def test_a_run_may_say_what_members_do_that_cannot_be_reached(cloud: Cloud) -> None:
+    assert (await cloud.run())["offline"] is None
+    run = await cloud.run(offline={"rounds": 3, "hours": 0.5})
+    policy = {"staleness": 4, "discount": 0.5, "rounds": 3, "seconds": 1800}
+    assert run["offline"] == policy
+    assert msgspec.convert((await cloud.row(run["id"])).offline, Offline) == Offline(**policy)
+
+
+@pytest.mark.parametrize("wrong", [{"staleness": 32}, {"rounds": -1}, {"discount": 2.1}, {"hours": 1000}, {"days": 1}])
+async def test_a_policy_that_cannot_be_is_refused(cloud: Cloud, wrong: dict[str, float]) -> None:
+    response = await cloud.client.post("/v1/runs", json={"task": (await cloud.task())["id"], "offline": wrong})
+    assert response.status_code == 422
 
 
 async def test_little_need_be_said(cloud: Cloud) -> None:

@@ -26,6 +26,8 @@ plans = st.builds(
     only=st.lists(st.text(min_size=1, max_size=200), max_size=3).map(tuple),
 )
 invited = st.builds(m.Invited, device=NAMES, note=st.binary(max_size=40))
+STALE = st.integers(0, 31)
+offlines = st.builds(m.Offline, staleness=STALE, discount=st.floats(0, 2), rounds=STALE, seconds=COUNTS)
 asks = st.builds(
     m.Ask,
     run=NAMES,
@@ -47,6 +49,7 @@ asks = st.builds(
     inline=st.none() | st.binary(max_size=100),
     size=SIZES,
     program_size=SIZES,
+    offline=st.none() | offlines,
 )
 devices = st.builds(
     m.Device,
@@ -83,6 +86,9 @@ answers = st.builds(
     chunk=PIECES,
     attempt=st.integers(0, 1000),
     inline=st.none() | st.binary(max_size=100),
+    run=st.just("") | NAMES,
+    round=COUNTS,
+    local=STALE,
 )
 receipts = st.builds(
     m.Receipt,

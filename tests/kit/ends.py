@@ -26,7 +26,7 @@ class Heap:
     def __init__(self) -> None:
         self.added: dict[str, bytes] = {}
 
-    def judge(self, member: str, answer: Answer, data: bytes, below: Any) -> Judgement:
+    def judge(self, member: str, answer: Answer, data: bytes, below: Any, late: Any = None) -> Judgement:
         return Judgement(rejection="non_finite") if data.startswith(b"NaN") else Judgement((member,), content=data)
 
     def add(self, member: str, content: bytes) -> None:

@@ -26,7 +26,8 @@ from folkmoot.store.spool import Spool
 from folkmoot.wire.messages import Hello
 from folkmoot.wire.topics import Tree
 from folkmoot_cloud.runner.campaign import Campaign
-from folkmoot_cloud.runner.node import Cloud, Enter, Evaluated, Fact, Learnt, RoundClosed, RunMoved
+from folkmoot_cloud.runner.facts import Evaluated, Fact, Learnt, RoundClosed, RunMoved
+from folkmoot_cloud.runner.node import Cloud, Enter
 from folkmoot_device.agent import Agent, Trained, Trainer
 from folkmoot_gateway.node import Gateway
 from tests.kit import toy
@@ -201,6 +202,8 @@ class CloudHost(Host):
                     self.models[run, number] = campaign.digest.hex()
                 case RoundClosed(run, number):
                     self.durable[run].number = number
+                    if run in self.node.campaigns:
+                        self.durable[run].past = self.node.campaigns[run].past
                 case Evaluated(run, version):
                     self.durable[run].evaluated = version
                 case _:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from folkmoot_cloud.runner.node import RoundClosed
+from folkmoot_cloud.runner.facts import RoundClosed
 from tests.kit import toy
 from tests.kit.asks import ask
 

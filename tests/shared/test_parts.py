@@ -10,6 +10,7 @@ from folkmoot import parts
 from folkmoot.errors import MisuseFault, PeerFault, UserFault
 from folkmoot.parts import EXACT, Fold
 from folkmoot.wire import codec
+from folkmoot.wire.layout import Layout, Tensor
 from folkmoot.wire.partial import Group, Leaf, Partial
 from tests.kit.updates import LAYOUT, SCALE, merged, update
 
@@ -198,3 +199,40 @@ def test_extremes_show_every_number_that_is_none() -> None:
     values[77_777] = np.nan
     assert all(math.isnan(value) for value in parts.extremes(values))
     assert parts.extremes(np.array([5, -(1 << 62) - 1], "<i8")) == (-(1 << 62) - 1, 5)
+
+
+@given(st.lists(st.integers(-EXACT, EXACT), min_size=1, max_size=20), st.integers(1, parts.WHOLE))
+def test_a_discount_is_the_exact_product_rounded_once_and_leaves_the_weight(values: list[int], factor: int) -> None:
+    group = Group(7, codec.INT64, np.array(values, "<i8").tobytes())
+    found = parts.discounted(group, factor, SCALE)
+    assert parts.view(found).tolist() == [round(Fraction(value * factor, 1024)) for value in values]  # ties to even
+    assert found.weight == 7
+
+
+def test_a_device_is_lifted_before_it_is_discounted() -> None:
+    (group,) = update("d1", 1, layout=Layout((Tensor("w", (5,)),))).groups.values()
+    lifted = parts.lift(parts.view(group), group.weight, SCALE)
+    assert parts.view(parts.discounted(group, 512, SCALE)).tolist() == [round(Fraction(int(it), 2)) for it in lifted]
+
+
+def test_what_an_answer_counts_falls_with_the_versions_that_it_is_behind() -> None:
+    assert [parts.staleness(behind, 0.5) for behind in (0, 1, 3, 31)] == [1024, 724, 512, 181]
+    assert [parts.staleness(behind, 0.0) for behind in (0, 31)] == [1024, 1024]
+    assert parts.staleness(31, 2.0) == 1  # of the most that a policy can say, something is left
+
+
+def test_a_blended_answer_does_not_stand_in_the_way_of_its_devices_and_leaves_their_room() -> None:
+    own, late = update("d1", 1, weight=100), merged([update("d1", 2, weight=50)])
+    blend = Partial(groups=late.groups, leaves=(), metrics={})
+    fold = Fold(SIZES, SCALE, total=150)
+    with pytest.raises(PeerFault, match="weight_over_cap"):
+        fold.check_blend(blend, reserved=101)
+    fold.check_blend(blend, reserved=100)
+    fold.blend(blend)
+    fold.add(own)
+    both = fold.partial()
+    assert both.merged == ("d1",)
+    for name, group in both.groups.items():
+        apart = [parts.view(merged([it]).groups[name]).astype(object) for it in (own, update("d1", 2, weight=50))]
+        assert parts.view(group).tolist() == (apart[0] + apart[1]).tolist()
+        assert group.weight == 150

@@ -1,6 +1,6 @@
 """Queries about contributions: an answer counts once, whatever the network and our own crashes do, and may be taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
@@ -18,6 +18,9 @@ async def add(
     member: str,
     run_id: str,
     number: int,
+    asked: int,
+    local: int,
+    factor: int,
     payload: bytes,
     size: int,
     leaves: int,
@@ -30,6 +33,9 @@ async def add(
         "member": member,
         "run_id": run_id,
         "number": number,
+        "asked": asked,
+        "local": local,
+        "factor": factor,
         "payload": payload.hex(),
         "size": size,
         "leaves": leaves,
@@ -74,3 +80,23 @@ async def retracted(session: Session, tenant: str, run_id: str, number: int, dev
     mine = (Retraction.tenant == tenant) & (Retraction.run_id == run_id) & (Retraction.number == number)
     waiting = mine & (Retraction.device == device) & Retraction.done_at.is_(None)
     await session.execute(update(Retraction).where(waiting).values(done_at=at).execution_options(synchronize_session=False))
+
+
+async def belated(session: ReadSession, tenant: str, run_id: str, numbers: Collection[int]) -> list[Contribution]:
+    """Gives the answers that counted in some rounds and were asked for in earlier ones, sorted by round, Ask and member."""
+    wanted = select(Contribution).where(
+        Contribution.tenant == tenant,
+        Contribution.run_id == run_id,
+        Contribution.number.in_(numbers),
+        Contribution.asked != Contribution.number,
+    )
+    order = (Contribution.number, Contribution.asked, Contribution.local, Contribution.member)
+    return list(await session.scalars(wanted.order_by(*order)))
+
+
+async def asked_in(session: ReadSession, tenant: str, run_id: str, numbers: Collection[int]) -> list[Contribution]:
+    """Gives the answers that were taken to the Asks of some rounds, in whichever round they count."""
+    wanted = select(Contribution).where(
+        Contribution.tenant == tenant, Contribution.run_id == run_id, Contribution.asked.in_(numbers)
+    )
+    return list(await session.scalars(wanted))

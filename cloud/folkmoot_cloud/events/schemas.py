@@ -17,6 +17,8 @@ Kind = Literal[
     "round.opened",
     "round.answered",
     "round.retracted",
+    "round.belated",
+    "round.refused",
     "round.closed",
     "model.created",
     "model.evaluated",

@@ -66,6 +66,12 @@ async def find(session: ReadSession, tenant: str, model_id: str) -> Model | None
     return await session.get(Model, (tenant, model_id))
 
 
+async def digests(session: ReadSession, tenant: str, run_id: str) -> dict[int, str]:
+    """Gives the sha256 of the weights of every version that a run has learnt, by version."""
+    wanted = select(Model.version, Model.model_sha256).where(Model.tenant == tenant, Model.run_id == run_id)
+    return {row.version: row.model_sha256 for row in await session.execute(wanted)}
+
+
 async def initial(session: ReadSession, tenant: str, task_id: str) -> Model:
     """Gives what came with the task."""
     wanted = select(Model).where(Model.tenant == tenant, Model.task_id == task_id, Model.run_id.is_(None), Model.version == 0)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
+from folkmoot.hop.round import Belated
+from folkmoot.parts import WHOLE
 from folkmoot_cloud.database import Session
 from folkmoot_cloud.events import repository as events
 from folkmoot_cloud.faults import NotFound
@@ -55,6 +57,25 @@ async def retracted(
     await repository.tell(session, run.tenant, run.id, number, [*fates, *([] if undone is None else [Fate(undone)])])
     content = {"round": number, "device": device, "gateways": list(gateways), "answered": undone is not None}
     events.append(session, run.tenant, "round.retracted", at, content, run.id)
+
+
+def belated(session: Session, run: Run, number: int, answer: Belated, size: int, at: datetime) -> None:
+    """An answer to the Ask of an earlier round counts in this one."""
+    content = {
+        "round": number,
+        "gateway": answer.member,
+        "asked": answer.round,
+        "local": answer.local,
+        "factor": answer.factor / WHOLE,
+        "bytes": size,
+    }
+    events.append(session, run.tenant, "round.belated", at, content, run.id)
+
+
+def refused(session: Session, run: Run, number: int, gateway: str, local: int, reason: str, at: datetime) -> None:
+    """An answer that came when the round was over does not count in any."""
+    content = {"round": number, "gateway": gateway, "local": local, "reason": reason}
+    events.append(session, run.tenant, "round.refused", at, content, run.id)
 
 
 async def closed(

@@ -92,6 +92,29 @@ async def members(
     return await page(session, rows, window, Member.gateway, Member.device)
 
 
+async def closed_since(session: ReadSession, tenant: str, run_id: str, base: int) -> Sequence[Round]:
+    """Gives the rounds that are over and started from version `base` or a newer one, first one first."""
+    wanted = select(Round).where(
+        Round.tenant == tenant, Round.run_id == run_id, Round.status == "closed", Round.base_version >= base
+    )
+    return (await session.scalars(wanted.order_by(Round.number))).all()
+
+
+async def invited(session: ReadSession, tenant: str, run_id: str, number: int) -> Sequence[Member]:
+    """Gives the gateways of a round that is over that neither refused nor were rejected, and the devices below them."""
+    homes = select(Member.gateway).where(
+        Member.tenant == tenant,
+        Member.run_id == run_id,
+        Member.number == number,
+        Member.device == "",
+        Member.fate.in_(("answered", "late", "silent")),
+    )
+    wanted = select(Member).where(
+        Member.tenant == tenant, Member.run_id == run_id, Member.number == number, Member.gateway.in_(homes)
+    )
+    return (await session.scalars(wanted)).all()
+
+
 async def tallies(session: ReadSession, tenant: str, run_id: str, numbers: Sequence[int]) -> Sequence[Count]:
     """Gives how many gateways and how many devices met which fate."""
     home = (Member.device == "").label("home")

@@ -23,6 +23,16 @@ class Tally(BaseModel):
     silent: int = Field(default=0, description="Were never heard of.")
 
 
+class BelatedView(BaseModel):
+    """An answer to the Ask of an earlier round that counts in this one."""
+
+    gateway: str
+    asked: int = Field(description="Number of the round that had asked for it.")
+    local: int = Field(description="Number of the gateway's local round that it is of; 0: it answers the Ask itself.")
+    factor: float = Field(description="What it counts, of 1.", examples=[0.5])
+    devices: int = Field(description="Devices whose updates are in it.")
+
+
 class RoundView(BaseModel):
     """One cut of a new model version."""
 
@@ -37,6 +47,7 @@ class RoundView(BaseModel):
     model: str | None = Field(description="The version that it made.")
     gateways: Tally
     devices: Tally
+    belated: list[BelatedView] = Field(description="Answers that came too late for the round that had asked, and count here.")
     bytes_up: int = Field(description="Payloads towards the cloud.")
     bytes_down: int
     seconds: float | None = Field(description="From its beginning to its end.")

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from folkmoot.parts import WHOLE
+from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.database import ReadSession
 from folkmoot_cloud.faults import NotFound
 from folkmoot_cloud.models.schemas import EvaluationView
 from folkmoot_cloud.pages import Page, Window
 from folkmoot_cloud.rounds import repository
-from folkmoot_cloud.rounds.schemas import MemberView, RoundView, Tally
+from folkmoot_cloud.rounds.schemas import BelatedView, MemberView, RoundView, Tally
 from folkmoot_cloud.runs import repository as runs
 from folkmoot_cloud.tables import Member, Round
 
@@ -60,11 +62,17 @@ async def _views(session: ReadSession, rounds: Sequence[Round]) -> list[RoundVie
         setattr(tally, name, count)
         tally.asked += count
     known = await repository.evaluations(session, tenant, run_id, numbers)
+    late: dict[int, list[BelatedView]] = {number: [] for number in numbers}
+    for row in await contributions.belated(session, tenant, run_id, numbers):
+        late[row.number].append(
+            BelatedView(gateway=row.member, asked=row.asked, local=row.local, factor=row.factor / WHOLE, devices=row.leaves)
+        )
     return [
         RoundView(
             **{name: getattr(one, name) for name in _COLUMNS},
             gateways=tallies[one.number, True],
             devices=tallies[one.number, False],
+            belated=late[one.number],
             seconds=(one.closed_at - one.started_at).total_seconds() if one.closed_at is not None else None,
             evaluation=EvaluationView.model_validate(known[one.number]) if one.number in known else None,
         )

@@ -9,12 +9,15 @@ from typing import Literal
 from folkmoot import arrays, parts
 from folkmoot.errors import PeerFault
 from folkmoot.hop import round
+from folkmoot.hop.belated import Welcome
+from folkmoot.hop.ports import Late
 from folkmoot.selector import Eligible, Selector
 from folkmoot.strategy import Model, Strategy
 from folkmoot.wire import codec
 from folkmoot.wire.bundle import Manifest
-from folkmoot.wire.messages import Ask, Hello, Invited, Plan, Scalar
+from folkmoot.wire.messages import Answer, Ask, Hello, Invited, Offline, Plan, Scalar
 from folkmoot.wire.partial import Partial
+from folkmoot_cloud.runner.past import Past
 
 Phase = Literal["train", "evaluate"]
 UNIT = 1 << 20  # losses travel as integers in units of 2^-20
@@ -63,6 +66,7 @@ class Spec:
     cap: int
     total: int
     secret: str  # makes the choice of cohorts unpredictable from outside and repeatable from inside
+    offline: Offline | None = None  # what members may do that cannot be reached, and what it counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Campaign:
     key: str = ""  # of the round that is open
     phase: Phase = "train"
     waiting: str = ""
+    past: Past = field(default_factory=Past)
     _digest: bytes = field(default=b"", repr=False)
 
     @property
@@ -145,6 +150,7 @@ class Campaign:
             evaluate=spec.evaluate and self.evaluated < self.version,
             size=len(self.block),
             program_size=len(spec.program),
+            offline=spec.offline if phase == "train" else None,
         )
 
     @property
@@ -176,6 +182,40 @@ class Campaign:
     def close(self, number: int) -> None:
         """Notes that the open round is over."""
         self.number, self.key = number, ""
+
+    def closed(self, machine: round.Round) -> None:
+        """Notes a training round that is over: whose answers may still come, and what has been counted."""
+        ask = machine.opened.ask
+        if self.spec.offline is not None:
+            self.past = self.past.after(machine, oldest=self.version - self.spec.offline.staleness)
+        self.close(ask.round)
+
+    def names(self, member: str, ask: bytes, answer: Answer) -> bool:
+        """Whether an Ask id is of a training round that this run has had, and of this member, as the answer says."""
+        newest = self.number + (1 if self.key and self.phase == "train" else 0)
+        own = round.ask_id(f"{self.spec.run}/{answer.round}/train", member)
+        return 0 < answer.round <= newest and ask == (round.local_id(own, answer.local) if answer.local else own)
+
+    def standing(self, member: str, ask: bytes, answer: Answer) -> Welcome | Literal["late", "dup", "wait"]:
+        """Gives what an answer counts that a member gives to an Ask of a round that is over (folkmoot.hop.belated)."""
+        policy, kept = self.spec.offline, self.past.rounds.get(answer.round)
+        if policy is None or answer.local > policy.rounds or not self.names(member, ask, answer):
+            return "late"
+        if answer.round > self.number:
+            return "wait"  # of a local round after the Ask of the round that is open
+        if kept is None:
+            return "late"
+        if ask in kept.counted:
+            return "dup"
+        behind = self.version - kept.base + answer.local
+        if answer.local and member in kept.cut:
+            return "late"
+        if member not in kept.asked or behind > policy.staleness:
+            return "late"
+        if not self.key or self.phase != "train":
+            return "wait" if self.next_phase == "train" and self.desired != "stop" else "late"
+        factor = parts.staleness(behind, policy.discount)
+        return Welcome(self.key, kept.asked[member], Late(kept.base, kept.weights, factor))
 
 
 def quality(sums: Partial) -> Quality | None:

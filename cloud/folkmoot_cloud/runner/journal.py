@@ -9,6 +9,7 @@ from folkmoot.clock import Mark
 from folkmoot.errors import StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch
+from folkmoot.parts import WHOLE
 from folkmoot.store.ledger import SCHEMA
 from folkmoot.wire import codec
 from folkmoot.wire.topics import NONE
@@ -24,9 +25,9 @@ from folkmoot_cloud.rounds import fates
 from folkmoot_cloud.rounds import progress as rounds
 from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.runner import state
-from folkmoot_cloud.runner.node import (
+from folkmoot_cloud.runner.facts import (
+    AnswerRefused,
     AnswerTaken,
-    Cloud,
     Evaluated,
     Fact,
     GatewayTold,
@@ -36,6 +37,7 @@ from folkmoot_cloud.runner.node import (
     RoundOpened,
     RunMoved,
 )
+from folkmoot_cloud.runner.node import Cloud
 from folkmoot_cloud.runner.retraction import Postponed, Retracted
 from folkmoot_cloud.runs import progress as runs
 from folkmoot_cloud.runs import repository as run_rows
@@ -148,6 +150,8 @@ class DatabaseJournal:
                     await self._retracted(session, fact, at)
                 case Postponed(run):
                     after_commit(session, lambda run=run: self.look(run))  # type: ignore[misc]
+                case AnswerRefused(run, number, gateway, local, reason):
+                    rounds.refused(session, await self._row(session, run), number, gateway, local, reason, at)
                 case Learnt(run, _, campaign):
                     row = await self._row(session, run)
                     parent = self._models.get(run) or row.model or row.base_model
@@ -181,6 +185,7 @@ class DatabaseJournal:
             await runs.finished(session, self._tenant, fact.run, fact.outcome, fact.reason, at)
 
     async def _answer(self, session: Session, fact: AnswerTaken, at: datetime) -> None:
+        belated = fact.belated
         fresh = await contributions.add(
             session,
             self._tenant,
@@ -188,6 +193,9 @@ class DatabaseJournal:
             member=fact.member,
             run_id=fact.run,
             number=fact.number,
+            asked=fact.number if belated is None else belated.round,
+            local=0 if belated is None else belated.local,
+            factor=WHOLE if belated is None else belated.factor,
             payload=fact.payload,
             size=fact.size,
             leaves=fact.leaves,
@@ -196,6 +204,9 @@ class DatabaseJournal:
         if not fresh:
             raise StoreFault(f"the answer of {fact.member} in round {fact.number} of run {fact.run} was counted before")
         row = await self._row(session, fact.run)
+        if belated is not None:
+            rounds.belated(session, row, fact.number, belated, fact.size, at)
+            return
         await rounds.told(session, row, fact.number, [Fate(fact.member, fate="answered", bytes_up=fact.size)], at)
 
     async def _retracted(self, session: Session, fact: Retracted, at: datetime) -> None:

@@ -12,7 +12,7 @@ from folkmoot.hop.upper import PREFIX
 from folkmoot.store.ledger import EVENT_LIMIT, SCHEMA
 from folkmoot.strategy import Model as Weights
 from folkmoot.wire import bundle, codec
-from folkmoot.wire.messages import Plan
+from folkmoot.wire.messages import Offline, Plan
 from folkmoot_cloud.blobs import repository as blobs
 from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.database import ReadSession
@@ -24,6 +24,7 @@ from folkmoot_cloud.rounds import repository as rounds
 from folkmoot_cloud.runner import state
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
 from folkmoot_cloud.runner.node import Enter
+from folkmoot_cloud.runner.past import Kept, Past
 from folkmoot_cloud.runner.retraction import Retract
 from folkmoot_cloud.tables import Run
 
@@ -54,6 +55,8 @@ async def enter(session: ReadSession, context: Context, run: Run, now: int) -> E
         desired=run.desired,  # type: ignore[arg-type]
         evaluated=evaluated,
     )
+    if spec.offline is not None:
+        campaign.past = await past(session, run, campaign.version - spec.offline.staleness)
     return await _under_way(session, context, run, campaign, now)
 
 
@@ -86,7 +89,38 @@ def _spec(run: Run, program: bytes) -> Spec:
         cap=precision["cap"],
         total=precision["total"],
         secret=run.secret,
+        offline=None if run.offline is None else msgspec.convert(run.offline, Offline),
     )
+
+
+async def past(session: ReadSession, run: Run, oldest: int) -> Past:
+    """Gives the rounds whose answers could still count: those that started from version `oldest` or a newer one."""
+    base = await models.find(session, run.tenant, run.base_model)
+    if base is None:
+        raise Lost(f"model {run.base_model} is not in the database")
+    digests = {**await models.digests(session, run.tenant, run.id), 0: base.model_sha256}
+    closed = await rounds.closed_since(session, run.tenant, run.id, oldest)
+    counted: dict[int, set[bytes]] = {one.number: set() for one in closed}
+    for row in await contributions.asked_in(session, run.tenant, run.id, list(counted)):
+        counted[row.asked].add(bytes.fromhex(row.ask))
+    kept: dict[int, Kept] = {}
+    for one in closed:
+        homes: dict[str, set[str]] = {}
+        cut = set()
+        for member in await rounds.invited(session, run.tenant, run.id, one.number):
+            devices = homes.setdefault(member.gateway, set())
+            if member.fate == "retracted":
+                cut.add(member.gateway)
+            elif member.device:
+                devices.add(member.device)
+        kept[one.number] = Kept(
+            base=one.base_version,
+            weights=bytes.fromhex(digests[one.base_version]),
+            asked={gateway: frozenset(devices) for gateway, devices in homes.items()},
+            counted=frozenset(counted[one.number]),
+            cut=frozenset(cut),
+        )
+    return Past(kept)
 
 
 async def _under_way(session: ReadSession, context: Context, run: Run, campaign: Campaign, now: int) -> Enter:
@@ -106,13 +140,11 @@ async def _under_way(session: ReadSession, context: Context, run: Run, campaign:
     machine = round.Round()
     for now, event in history:
         machine.handle(event, now)
-    for member, seat in machine.seats.items():
-        if seat.state != "taken":
-            continue
-        content = await entries.kept(session, context.blobs, run.tenant, key, seat.payload.hex())
+    for merge in machine.merged:
+        content = await entries.kept(session, context.blobs, run.tenant, key, merge.payload.hex())
         if content is None:
-            raise Lost(f"an answer of {member} that was told ok is gone from the database")
-        kept[seat.payload] = content
+            raise Lost(f"an answer of {merge.member} that was told ok is gone from the database")
+        kept[merge.payload] = content
     return Enter(campaign, history, kept.get, ahead, tuple(await retractions(session, context, run.tenant, [run.id])))
 
 

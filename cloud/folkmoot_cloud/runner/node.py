@@ -13,18 +13,29 @@ from typing import Literal
 from folkmoot.errors import PeerFault, UserFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Send
+from folkmoot.hop.belated import Welcome
 from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.ports import ROOM
-from folkmoot.hop.roster import Entry
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.face import Arrived, Connected
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
 from folkmoot.wire import codec
-from folkmoot.wire.messages import Hello, Status
-from folkmoot.wire.partial import Partial
+from folkmoot.wire.messages import Answer, Hello, Status
 from folkmoot.wire.topics import NONE, SHARDS
-from folkmoot_cloud.runner.campaign import Campaign, Quality, Waiting, quality
+from folkmoot_cloud.runner.campaign import Campaign, Waiting, quality
+from folkmoot_cloud.runner.facts import (
+    AnswerRefused,
+    AnswerTaken,
+    Evaluated,
+    Fact,
+    GatewayTold,
+    Given,
+    Learnt,
+    RoundClosed,
+    RoundOpened,
+    RunMoved,
+)
 from folkmoot_cloud.runner.retraction import Postponed, Retract, Retracted
 
 log = logging.getLogger(__name__)
@@ -65,92 +76,6 @@ class Want:
     rounds: int
 
 
-# Facts: what the tables are told.
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayTold:
-    """A gateway has said how it is, or what it has."""
-
-    gateway: str
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """These shards are no longer ours."""
-
-    shards: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class RunMoved:
-    """A run is in another state."""
-
-    run: str
-    status: Literal["running", "paused", "finished"]
-    outcome: Literal["completed", "failed", "stopped"] | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RoundOpened:
-    """A training round has begun."""
-
-    run: str
-    number: int
-    base: int
-    members: tuple[round.Invitation, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerTaken:
-    """An answer is in the sums."""
-
-    run: str
-    number: int
-    ask: bytes
-    member: str
-    payload: bytes
-    size: int
-    leaves: int
-
-
-@dataclass(frozen=True, slots=True)
-class RoundClosed:
-    """A training round is over: what became of everybody, and the traffic of it."""
-
-    run: str
-    number: int
-    closed: round.Closed
-    learnt: bool  # there is a new version, which this round has made
-    seats: Mapping[str, round.Seat]
-    sums: Partial
-    traffic: Mapping[str, tuple[int, int]]  # gateway to bytes up and down
-    answered_ms: Mapping[str, int]  # gateway to ms from asked to answered
-
-
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """There is a new version of the model."""
-
-    run: str
-    number: int
-    campaign: Campaign
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """The quality of a version is known."""
-
-    run: str
-    version: int
-    quality: Quality
-
-
-Fact = GatewayTold | Given | RunMoved | RoundOpened | AnswerTaken | Retracted | Postponed | RoundClosed | Learnt | Evaluated
-
-
 class Cloud:
     """The program (folkmoot.serve.driver.Node)."""
 
@@ -160,6 +85,7 @@ class Cloud:
         self.campaigns: dict[str, Campaign] = {}
         self.connected = False
         self._below = below
+        below.belated.standing, below.belated.refused = self._standing, self._note_refusal
         self._grace = grace
         self._shards = set(shards)
         self._moved: set[str] = set()  # runs that may go on
@@ -210,13 +136,14 @@ class Cloud:
             return
         if not self._ours(event.topic):
             return  # another replica's, or left over in a session from when it was ours: whatever we said might be wrong
-        taken = len(batch.keeps)
+        taken, told = len(batch.keeps), len(batch.journal)
         body = self._below.receive(batch, event.topic, event.payload)
         if isinstance(body, Status | Hello):
             self._tell(self._below.tree.place(event.topic).member)
             self._moved.update(self.campaigns)
         for keep in batch.keeps[taken:]:
-            self._note_answer(keep.owner.removeprefix(PREFIX), keep.payload, len(keep.content))
+            new = next(new for _, new in batch.journal[told:] if isinstance(new, round.Answered | round.Belated))
+            self._note_answer(keep.owner.removeprefix(PREFIX), new, len(keep.content))
 
     def _ours(self, topic: str) -> bool:
         try:
@@ -239,12 +166,31 @@ class Cloud:
         if self._below.tree.shard(gateway) in self._shards:
             self.facts.append(GatewayTold(gateway, copy(self._below.roster.entries[gateway])))
 
-    def _note_answer(self, key: str, payload: bytes, size: int) -> None:
-        open = self._below.rounds[key]
-        name, seat = next((name, seat) for name, seat in open.round.seats.items() if seat.payload == payload)
-        ask = open.round.opened.ask
-        if ask.phase == "train":
-            self.facts.append(AnswerTaken(ask.run, ask.round, seat.ask, name, payload, size, len(seat.leaves)))
+    def _note_answer(self, key: str, new: round.Answered | round.Belated, size: int) -> None:
+        machine = self._below.rounds[key].round
+        asked = machine.opened.ask
+        belated = new if isinstance(new, round.Belated) else None
+        ask = machine.seats[new.member].ask if belated is None else belated.ask
+        if asked.phase == "train":
+            taken = AnswerTaken(asked.run, asked.round, ask, new.member, new.payload, size, len(new.leaves), belated)
+            self.facts.append(taken)
+
+    def _standing(self, member: str, ask: bytes, answer: Answer) -> Welcome | Literal["late", "dup", "wait"]:
+        """Gives what an answer counts whose round is over (folkmoot.hop.belated)."""
+        campaign = self.campaigns.get(answer.run)
+        if campaign is None:
+            return "late"
+        open = self._below.rounds.get(campaign.key)
+        if open is not None and ask in open.round.belated:
+            return "dup"
+        standing = campaign.standing(member, ask, answer)
+        over = open is None or open.round.state != "open"
+        return "wait" if isinstance(standing, Welcome) and over else standing
+
+    def _note_refusal(self, member: str, ask: bytes, answer: Answer, reason: str) -> None:
+        campaign = self.campaigns.get(answer.run)
+        if campaign is not None and campaign.names(member, ask, answer):
+            self.facts.append(AnswerRefused(answer.run, answer.round, member, answer.local, reason))
 
     def _take(self, batch: Batch, taken: Take) -> None:
         self._shards |= taken.shards
@@ -378,9 +324,19 @@ class Cloud:
                 machine.closed if learnt or machine.closed.outcome != "complete" else round.Closed("short", "no_usable_updates")
             )
             self.facts.append(
-                RoundClosed(ask.run, ask.round, closed, learnt, machine.seats, sums, open.traffic, open.answered_ms)
+                RoundClosed(
+                    ask.run,
+                    ask.round,
+                    closed,
+                    learnt,
+                    machine.seats,
+                    sums,
+                    open.traffic,
+                    open.answered_ms,
+                    tuple(machine.belated.values()),
+                )
             )
-            campaign.close(ask.round)
+            campaign.closed(machine)
         else:
             campaign.close(campaign.number)
         self._moved.add(ask.run)

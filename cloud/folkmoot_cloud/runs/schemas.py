@@ -87,6 +87,26 @@ class Precision(Input):
     total: int = Field(default=1 << 25, ge=1, le=1 << 53, strict=True, description="Largest sum of the weights of a round.")
 
 
+class Offline(Input):
+    """What happens to members that cannot be reached.
+
+    An answer that comes when its round is over counts in a later one, if the model has not moved on too far: one that is s
+    behind counts (1 + s)^-discount of what it would have. And while the cloud is away, a gateway may go on training its home
+    by itself: each such local round is one more step behind.
+    """
+
+    model_config = example({"staleness": 4, "discount": 0.5, "rounds": 3, "hours": 12})
+
+    staleness: int = Field(
+        default=4, ge=0, le=31, strict=True, description="Versions and local rounds that an answer may be behind."
+    )
+    discount: float = Field(default=0.5, ge=0, le=2, description="The exponent a of (1 + s)^-a; 0: it counts wholly.")
+    rounds: int = Field(default=0, ge=0, le=31, strict=True, description="Local rounds that a gateway may run by itself.")
+    hours: float = Field(
+        default=24, ge=0, le=24 * 31, description="For how long after the deadline of its Ask it may begin one."
+    )
+
+
 class RunNew(Input):
     """A training job to start."""
 
@@ -115,6 +135,9 @@ class RunNew(Input):
     over_selection: float = Field(default=1.0, ge=1, le=10, description="Asks so many times the devices that are wanted.")
     evaluate: bool = Field(default=True, strict=True, description="Whether devices evaluate each version on their hold-outs.")
     precision: Precision = Precision()
+    offline: Offline | None = Field(
+        default=None, description="What members may do that cannot be reached; null: what comes late does not count."
+    )
     start_from: Name | None = Field(default=None, description="A model of the same task; null: what came with the task.")
 
 
@@ -146,6 +169,7 @@ class RunView(View):
     over_selection: float
     evaluate: bool
     precision: dict[str, Any]
+    offline: dict[str, Any] | None = Field(description="staleness, discount, rounds, and seconds; null: late is late.")
     base_model: str = Field(description="The model that it started from.")
     model: str | None = Field(description="The newest model that it has learnt.")
     bytes_up: int = Field(description="Towards the cloud, payloads of all rounds.")

@@ -7,6 +7,7 @@ each, but for a finished run, which nobody runs and which an operator's wish for
 import secrets
 from datetime import datetime
 from math import ceil
+from typing import Any
 
 import msgspec
 
@@ -23,7 +24,7 @@ from folkmoot_cloud.models import repository as models
 from folkmoot_cloud.models.schemas import EvaluationView
 from folkmoot_cloud.pages import Page, Rows
 from folkmoot_cloud.runs import repository
-from folkmoot_cloud.runs.schemas import Cohort, Desired, RunNew, RunView
+from folkmoot_cloud.runs.schemas import Cohort, Desired, Offline, RunNew, RunView
 from folkmoot_cloud.tables import Model, Run, Task
 from folkmoot_cloud.tasks import repository as tasks
 
@@ -183,6 +184,7 @@ def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run
         over_selection=new.over_selection,
         evaluate=new.evaluate,
         precision=new.precision.model_dump(),
+        offline=_offline(new.offline),
         base_model=base.id,
         secret=secrets.token_hex(16),
         created_at=at,
@@ -196,3 +198,10 @@ def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run
         started_at=None,
         finished_at=None,
     )
+
+
+def _offline(policy: Offline | None) -> dict[str, Any] | None:
+    """Gives the policy as an Ask says it."""
+    if policy is None:
+        return None
+    return {**policy.model_dump(exclude={"hours"}), "seconds": round(policy.hours * 3600)}

@@ -30,6 +30,7 @@ class Run(Owned, Base):
     over_selection: Mapped[float]
     evaluate: Mapped[bool]
     precision: Mapped[dict[str, Any]]  # scale, bound, cap, total
+    offline: Mapped[dict[str, Any] | None]  # a whole wire.messages.Offline; None: late is late
     base_model: Mapped[str] = mapped_column(NAME)
     secret: Mapped[str]  # decides the cohorts: nobody outside can know whom a round will ask
     created_at: Mapped[datetime]

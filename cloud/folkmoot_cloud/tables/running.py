@@ -86,7 +86,10 @@ class Contribution(Owned, Base):
     ask: Mapped[str] = mapped_column(NAME, primary_key=True)  # 16 bytes, hexadecimal
     member: Mapped[str] = mapped_column(NAME, primary_key=True)
     run_id: Mapped[str] = mapped_column(NAME)
-    number: Mapped[int]
+    number: Mapped[int]  # of the round in which it counts
+    asked: Mapped[int]  # of the round whose Ask it answers: an earlier one where it came too late for that
+    local: Mapped[int]  # number of the local round that it is of; 0: it answers the Ask itself
+    factor: Mapped[int]  # what it counts, in 1,024ths
     payload: Mapped[str] = mapped_column(DIGEST)
     size: Mapped[int]
     leaves: Mapped[int]  # devices whose updates are in it

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from folkmoot.errors import PeerFault
-from folkmoot.hop import member
+from folkmoot.hop import member, round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.fetch import Fetch
 from folkmoot.hop.ports import ROOM, Library, Outbox, Spool
@@ -137,6 +137,20 @@ class Lower:
         batch.firm = True
         self.tell(batch, item, member.Worked(payload, len(data)))
 
+    def go_on(self, batch: Batch, item: member.Member, block: bytes) -> None:
+        """Asks ourselves for the local round that follows an answer which is offered: it starts from the weights `block`."""
+        policy, weights = item.ask.offline, codec.digest(block)
+        assert policy is not None
+        before = item.local or member.Local(0, item.id, item.ask.weights, item.deadline + policy.seconds * 1000)
+        local = msgspec.structs.replace(before, number=before.number + 1)
+        mine = member.Member()
+        own = round.local_id(local.origin, local.number)
+        self.members[own] = mine
+        self._library.put(block)
+        batch.keeps.append(Keep(PREFIX + own.hex(), weights, block))  # nobody else has these weights
+        ask: Ask = msgspec.structs.replace(item.ask, weights=weights, size=len(block), evaluate=False)
+        self.tell(batch, mine, member.Asked(own, ask, batch.now + item.deadline - item.began, local))
+
     # What the upper end says.
 
     def receive(self, batch: Batch, topic: str, data: bytes) -> Body | None:
@@ -151,6 +165,8 @@ class Lower:
                 return envelope.body
             if envelope.dst != self.name:
                 raise PeerFault("wrong_sender", f"a message for {envelope.dst}")
+            if not isinstance(envelope.body, Block):  # blocks may be what the broker has kept of an earlier life
+                self._heard_of(batch, up=True)  # who speaks is there: the broker may have lost its status
             _HANDLERS[type(envelope.body)](self, batch, envelope)
         except PeerFault as fault:
             batch.faults.append(Fault("upper", fault.reason, fault.detail))
@@ -190,6 +206,8 @@ class Lower:
         for other in peers if known is None else ():  # no late repetition of an older one, which would end what is newer
             if other.state == "working" and other.ask.round <= ask.round:
                 self.tell(batch, other, member.Cancelled("newer"))
+            elif other.state == "offering" and other.ask.offline is not None:
+                self.tell(batch, other, member.Reconnected())  # a round has opened in which that answer may count
 
     def _receipted(self, batch: Batch, envelope: codec.Envelope) -> None:
         receipt, item = envelope.body, self.members.get(envelope.ask)
@@ -309,24 +327,28 @@ class Lower:
                 self._pull(batch, fetch, fetch.again(batch.now))
 
     def _offer(self, batch: Batch, item: member.Member, attempt: int) -> None:
-        data = self._payload(batch, item)
+        data = self.payload(batch, item)
         if data is None:
             self.tell(batch, item, member.Cancelled("lost"))
             return
+        named = item.ask.offline is not None
         manifest = Answer(
             base=item.ask.base,
-            weights=item.ask.weights,
+            weights=item.ask.weights if item.local is None else item.local.weights,
             program=item.ask.program,
             payload=item.payload,
             size=item.size,
             chunk=self._chunk,
             attempt=min(attempt, ATTEMPTS),
             inline=data if len(data) <= self._inline else None,
+            run=item.ask.run if named else "",
+            round=item.ask.round if named else 0,
+            local=0 if item.local is None else item.local.number,
         )
         batch.sends.append(Send(self.name, manifest, item.id, self.tree.shard(item.ask.run)))
 
     def _pieces(self, batch: Batch, item: member.Member, have: bytes) -> None:
-        data = self._payload(batch, item)
+        data = self.payload(batch, item)
         if data is None:
             return
         for index in chunks.Bitmap(chunks.count(item.size, self._chunk), have).missing():
@@ -334,9 +356,11 @@ class Lower:
             body = Chunk(payload=item.payload, index=index, crc=chunks.crc(piece), data=piece)
             batch.sends.append(Send(self.name, body, item.id, self.tree.shard(item.ask.run)))
 
-    def _payload(self, batch: Batch, item: member.Member) -> bytes | None:
-        fresh = next((keep.content for keep in batch.keeps if keep.payload == item.payload), None)
-        return fresh if fresh is not None else self._outbox.payload(PREFIX + item.id.hex(), item.payload)
+    def payload(self, batch: Batch, item: member.Member, kept: bytes = b"") -> bytes | None:
+        """Gives the answer that is offered, or what else is `kept` of it; None where it is gone from the store."""
+        wanted = kept or item.payload
+        fresh = next((keep.content for keep in batch.keeps if keep.payload == wanted), None)
+        return fresh if fresh is not None else self._outbox.payload(PREFIX + item.id.hex(), wanted)
 
     def _trim(self) -> None:
         done = [id for id, item in self.members.items() if item.state == "done"]

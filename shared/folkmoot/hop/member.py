@@ -17,6 +17,18 @@ OFFER_CAP = 600_000
 # A manifest that was sent twice brings two receipts `need`, and the second one does not know of the pieces that have left since
 # the first. So long after one (ms) another is not believed: the manifest goes out again instead, behind those pieces.
 HEEL = 5_000
+# Reasons to stop after which no answer is of use, also where one may count when its round is over: it would hold whom somebody
+# wants out, or it is gone.
+FINAL = ("retracted", "lost")
+
+
+class Local(msgspec.Struct, frozen=True):
+    """That this Ask is a gateway's own: a local round, which it asks of its home while its upper end is away."""
+
+    number: int  # from 1 on
+    origin: bytes  # id of the upper end's Ask after which it comes
+    weights: bytes  # what that Ask started from
+    until: int  # ms of the timeline, after which no further one is begun
 
 
 # Events.
@@ -28,6 +40,7 @@ class Asked(msgspec.Struct, frozen=True, tag=True):
     id: bytes
     ask: Ask  # without inline weights: they are a blob of their own
     deadline: int  # ms of this node's timeline, from the remaining time when it came
+    local: Local | None = None
 
 
 class Worked(msgspec.Struct, frozen=True, tag=True):
@@ -137,6 +150,8 @@ class Member:
         self.state: Literal["new", "working", "offering", "done"] = "new"
         self.id = b""
         self.ask: Ask
+        self.local: Local | None = None
+        self.began = 0  # when it was taken
         self.deadline = 0
         self.payload = b""
         self.size = 0
@@ -168,13 +183,18 @@ class Member:
     def resume(self, now: int) -> list[Effect]:
         """Gives what to do after a replay: an answer is offered again, work is asked for again before it is begun."""
         if self.state == "working":
-            return [AskAgain()]
+            return [AskAgain()] if self.local is None else [Work()]
         return self._offer(now) if self.state == "offering" else []
 
     def _take(self, event: Asked, now: int) -> list[Effect]:
         self.id, self.ask, self.deadline = event.id, event.ask, event.deadline
+        self.local, self.began = event.local, now
         self.state = "working"
-        return [Reply(), Work()]
+        return [*self._say(), Work()]
+
+    def _say(self, refusal: str = "", detail: str = "") -> list[Effect]:
+        """Tells the upper end how it stands, unless the Ask is our own."""
+        return [Reply(refusal, detail)] if self.local is None else []
 
     def _offer(self, now: int) -> list[Effect]:
         self._due = now + min(OFFER_AGAIN << min(self.attempt, 8), OFFER_CAP)
@@ -186,14 +206,21 @@ class Member:
         return self._offer(now)
 
     def _fail(self, event: Failed, now: int) -> list[Effect]:
-        return [Reply(event.reason, event.detail), *self._end(f"refused:{event.reason}")]
+        return [*self._say(event.reason, event.detail), *self._end(f"refused:{event.reason}")]
 
     def _cancel(self, event: Cancelled, now: int) -> list[Effect]:
+        if self.ask.offline is not None and event.reason not in FINAL:
+            return [StopWork(event.reason)]  # what is done by then is an answer, and may count in the next round
         return [StopWork(event.reason), *self._end(f"cancelled:{event.reason}")]
 
     def _drop(self, event: Cancelled, now: int) -> list[Effect]:
-        """Which answer it has, the upper end says in a receipt alone: this may be a word about one before a retraction."""
-        return self._offer(now) if event.reason == "answered" else self._end(f"cancelled:{event.reason}")
+        """Which answer it has, the upper end says in a receipt alone: this may be a word about one before a retraction.
+
+        So it does where an answer may count belatedly.
+        """
+        if event.reason == "answered" or (self.ask.offline is not None and event.reason not in FINAL):
+            return self._offer(now)
+        return self._end(f"cancelled:{event.reason}")
 
     def _receipt(self, event: Receipted, now: int) -> list[Effect]:
         if event.status == "need":
@@ -212,7 +239,7 @@ class Member:
         """Works on a thing that is over: the upper end has said late by its own clock; here it only saves energy."""
         if now < self.deadline:
             return []
-        return [StopWork("deadline"), Reply("deadline"), *self._end("late")]
+        return [StopWork("deadline"), *self._say("deadline"), *self._end("late")]
 
     def _offer_when_due(self, event: Woke, now: int) -> list[Effect]:
         return self._offer(now) if self._due is not None and now >= self._due else []
@@ -250,7 +277,7 @@ class Member:
         return [] if event.reason == "answered" else [StopWork(event.reason)]
 
     def _ask_again(self, event: Reconnected, now: int) -> list[Effect]:
-        return [AskAgain()]
+        return [AskAgain()] if self.local is None else []
 
     def _keep(self, event: Event, now: int) -> list[Effect]:
         return []

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from folkmoot.errors import StoreFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch
-from folkmoot.hop.ports import Sums
-from folkmoot.hop.round import Effect
+from folkmoot.hop.ports import Late, Sums
+from folkmoot.hop.round import Effect, Merge, Unmerge
 from folkmoot.wire.messages import Answer
 
 History = Sequence[tuple[int, round.Event]]
@@ -35,17 +35,15 @@ class Open:
         """
         for now, event in history:
             self.round.handle(event, now)
-        for member, seat in self.round.seats.items():
-            if seat.state != "taken":
-                continue
-            data = kept(seat.payload)
+        for merge in self.round.merged:
+            data = kept(merge.payload)
             if data is None:
-                raise StoreFault(f"an answer of {member} in {self.key} that was told ok is gone from the store")
-            judged = self.sums.judge(member, self._manifest(seat.payload, data), data, None)
+                raise StoreFault(f"an answer of {merge.member} in {self.key} that was told ok is gone from the store")
+            judged = self.sums.judge(merge.member, self._manifest(merge, data), data, None, late(merge.belated))
             if judged.rejection:
-                raise StoreFault(f"an answer of {member} in {self.key} that was taken is now {judged.rejection}")
+                raise StoreFault(f"an answer of {merge.member} in {self.key} that was taken is now {judged.rejection}")
             self.kept += len(data)
-            self.sums.add(member, judged.content)
+            self.sums.add(merge.member, judged.content)
 
     def retract(self, batch: Batch, owner: str, device: str, kept: Kept) -> list[Effect] | None:
         """Takes a device out, and the answer that it is in out of the sums; gives what else there is to do.
@@ -63,16 +61,22 @@ class Open:
         batch.journal.append((owner, event))
         for effect in effects:
             if isinstance(effect, round.Unmerge):
-                self.sums.remove(effect.member, self._manifest(effect.payload, data), data)
+                self.sums.remove(effect.member, self._manifest(effect, data), data)
                 batch.drop(owner, effect.payload)
                 self.kept -= len(data)
         return effects
 
-    def _manifest(self, payload: bytes, data: bytes) -> Answer:
+    def _manifest(self, merge: Merge | Unmerge, data: bytes) -> Answer:
         ask = self.round.opened.ask
-        return Answer(base=ask.base, weights=ask.weights, program=ask.program, payload=payload, size=len(data))
+        origin = merge.belated if isinstance(merge, Merge) and merge.belated is not None else ask
+        return Answer(base=origin.base, weights=origin.weights, program=ask.program, payload=merge.payload, size=len(data))
 
     def count(self, member: str, up: int = 0, down: int = 0) -> None:
         """Counts bytes of messages that are about this round."""
         before = self.traffic.get(member, (0, 0))
         self.traffic[member] = (before[0] + up, before[1] + down)
+
+
+def late(belated: round.Belated | None) -> Late | None:
+    """Gives what a belated answer is relative to, and what it counts."""
+    return None if belated is None else Late(belated.base, belated.weights, belated.factor)

@@ -21,14 +21,30 @@ class Judgement:
     content: Any = None  # opaque: goes into `Sums.add`
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What an answer to an Ask of an earlier round is relative to, and what it counts in this one."""
+
+    base: int
+    weights: bytes
+    factor: int  # in 1,024ths (folkmoot.parts.staleness)
+    reserved: int = 0  # weight that must stay free for the answers that this round waits for
+
+
 class Sums(Protocol):
     """The numeric side of one open round (folkmoot.serve.sums)."""
 
     limit: int
     """Bytes beyond which no payload of this round can be sound."""
 
-    def judge(self, member: str, answer: Answer, data: bytes, below: Collection[str] | None) -> Judgement:
-        """Screens one whole answer; changes nothing. `below`: the devices that the member may answer for; None: any."""
+    def judge(
+        self, member: str, answer: Answer, data: bytes, below: Collection[str] | None, late: Late | None = None
+    ) -> Judgement:
+        """Screens one whole answer; changes nothing. `below`: the devices that the member may answer for; None: any.
+
+        `late`: it answers an Ask of an earlier round, and is held against that one; the rejection `full` says that it may come
+        again to another round.
+        """
         ...
 
     def add(self, member: str, content: Any) -> None:

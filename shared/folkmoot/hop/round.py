@@ -97,6 +97,20 @@ class Answered(msgspec.Struct, frozen=True, tag=True):
     rejection: str = ""  # why it must not merge
 
 
+class Belated(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A whole answer to an Ask of an earlier round is here, was judged, and counts in this one."""
+
+    member: str
+    ask: bytes  # the id of the Ask that it answers
+    round: int  # whose Ask that was
+    local: int = 0  # number of the local round whose sums it brings; 0: it answers the Ask itself
+    base: int  # version and weights that it is relative to; with `local`, that its first local round was
+    weights: bytes
+    factor: int  # what it counts, in 1,024ths
+    payload: bytes  # its sha256
+    leaves: tuple[str, ...]  # devices whose updates are in it: of that Ask, hence not in the way of the same ones of this
+
+
 class Refused(msgspec.Struct, frozen=True, tag=True):
     """A member will not do it."""
 
@@ -151,7 +165,7 @@ class Stopped(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Event = Opened | Started | Answered | Refused | Away | Back | Gone | AskedAgain | Joined | Retracted | Woke | Stopped
+Event = Opened | Started | Answered | Belated | Refused | Away | Back | Gone | AskedAgain | Joined | Retracted | Woke | Stopped
 
 
 # Effects: what to do once the event is stored.
@@ -184,6 +198,7 @@ class Merge(msgspec.Struct, frozen=True):
 
     member: str
     payload: bytes
+    belated: Belated | None = None  # where it answers an earlier Ask
 
 
 class Unmerge(msgspec.Struct, frozen=True):
@@ -208,6 +223,11 @@ def ask_id(key: str, member: str) -> bytes:
     return hashlib.sha256(f"{key}/{member}".encode()).digest()[:16]
 
 
+def local_id(ask: bytes, number: int) -> bytes:
+    """Gives the id of the Ask of a gateway's local round `number` after the Ask `ask` (hop/member.py)."""
+    return hashlib.sha256(ask + f"/local/{number}".encode()).digest()[:16]
+
+
 class Round:
     """One phase of one round, seen from above.
 
@@ -221,6 +241,7 @@ class Round:
         self.seats: dict[str, Seat] = {}
         self.closed: Closed | None = None
         self.retracted: set[str] = set()  # devices
+        self.belated: dict[bytes, Belated] = {}  # by the id of the Ask that was answered
         self._leaves: dict[str, str] = {}  # device to the member whose answer holds it
 
     @property
@@ -230,6 +251,12 @@ class Round:
             return None
         dues = (seat.due for seat in self.seats.values() if seat.due is not None)
         return min(self.opened.terms.deadline, *dues, self.opened.terms.deadline)
+
+    @property
+    def merged(self) -> list[Merge]:
+        """The answers that are in the sums."""
+        own = [Merge(name, seat.payload) for name, seat in self.seats.items() if seat.state == "taken"]
+        return own + [Merge(one.member, one.payload, one) for one in self.belated.values()]
 
     @property
     def leaves(self) -> int:
@@ -301,6 +328,12 @@ class Round:
         self.seats[event.member] = Seat("asked", ask_id(self.opened.key, event.member), event.each)
         return self._send(event.member, now)
 
+    def _blend(self, event: Belated, now: int) -> list[Effect]:
+        if event.ask in self.belated:
+            raise MisuseFault(f"an answer of {event.member} to an Ask of round {event.round} is counted twice")
+        self.belated[event.ask] = event
+        return [Merge(event.member, event.payload, event)]
+
     def _wake(self, event: Woke, now: int) -> list[Effect]:
         effects: list[Effect] = []
         for name, seat in self.seats.items():
@@ -326,7 +359,8 @@ class Round:
             reason = "deadline"
         else:
             return []
-        return self._close("complete" if self.leaves >= terms.minimum else "short", reason)
+        devices = self._leaves.keys() | {leaf for belated in self.belated.values() for leaf in belated.leaves}
+        return self._close("complete" if len(devices) >= terms.minimum else "short", reason)
 
     def _close(self, outcome: Literal["complete", "short", "stopped"], reason: str) -> list[Effect]:
         self.state = "closed"
@@ -344,6 +378,8 @@ class Round:
         if isinstance(event, Answered):
             if seat is not None and seat.state == "retracted":
                 return self._again(seat, event, now)
+            if seat is not None and seat.open and self.opened.ask.offline is not None:
+                return []  # it may count in the next round: the member will offer it again
             taken = seat is not None and seat.state == "taken"
             return [SendReceipt(event.member, "dup" if taken else "late", event.payload)]
         return [SendCancel(event.member, "closed")]
@@ -458,6 +494,7 @@ _ROUND: dict[tuple[str, type], _Move] = {
     **{("open", kind): Round._seat for kind in (Started, Answered, Refused, Away, Back, Gone, AskedAgain)},
     ("open", Joined): Round._join,
     **{(state, Retracted): Round._retract for state in ("open", "closed")},
+    ("open", Belated): Round._blend,
     ("open", Woke): Round._wake,
     ("open", Stopped): Round._stop,
     **{("closed", kind): Round._after for kind in (Answered, Started, AskedAgain)},

@@ -11,6 +11,7 @@ import msgspec
 from folkmoot.errors import PeerFault
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
+from folkmoot.hop.belated import Belated
 from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.ports import ROOM, Spool, Sums
 from folkmoot.hop.roster import Change, Roster
@@ -54,6 +55,7 @@ class Upper:
         self._room = inline  # bytes of a payload, or of a piece of one, that the broker lets through
         self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
         self._transfers = Transfers(spool)
+        self.belated = Belated(self.rounds, self._transfers)
         self._restored: list[Open] = []
         self._damaged: dict[tuple[str, bytes], int] = {}  # member and payload digest to how often it came damaged
         self.budget = spool.limit
@@ -152,7 +154,9 @@ class Upper:
         """Wakes the rounds whose time has come, and has transfers begin that have waited for a place; call it in each step."""
         for member, ask, answer in self._transfers.turns():
             waiting = self._about(member, ask)
-            if waiting is not None and waiting.round.state == "open" and waiting.round.seats[member].open:
+            if waiting is None:
+                self._blend(batch, Place(member, self.tree.shard(answer.run), "up", "man"), ask, answer)
+            elif waiting.round.state == "open" and waiting.round.seats[member].open:
                 self._gather(batch, waiting, member, answer)
         for key, open in list(self.rounds.items()):
             if open.round.wake is not None and open.round.wake <= batch.now:
@@ -242,14 +246,14 @@ class Upper:
         assert isinstance(answer, Answer)
         open = self._about(member, envelope.ask)
         if open is None:
-            batch.sends.append(Send(member, Receipt(status="late", payload=answer.payload), envelope.ask, shard=place.shard))
+            self._blend(batch, place, envelope.ask, answer)
             return
         seat = open.round.seats[member]
         if open.round.state == "closed" or not seat.open:
             self.tell(batch, open.key, round.Answered(member, answer.payload))
         elif answer.size > open.sums.limit:
             self._reject(batch, open, member, answer, "oversized", f"{answer.size} bytes; {open.sums.limit} can be sound")
-        elif answer.size > min(self._spool.limit, self.budget - sum(other.kept for other in self.rounds.values())):
+        elif answer.size > self._left:
             self._reject(batch, open, member, answer, "no_room", f"{answer.size} bytes, beside the answers that are kept")
         elif answer.inline is not None:
             self._complete(batch, open, member, answer, answer.inline)
@@ -276,11 +280,14 @@ class Upper:
         piece, member = envelope.body, place.member
         assert isinstance(piece, Chunk)
         open = self._about(member, envelope.ask)
-        if open is None or not open.round.seats[member].open:
-            return
         if chunks.crc(piece.data) != piece.crc:
             raise PeerFault("crc", f"chunk {piece.index} of {member}")
-        answer = self._transfers.write(member, piece, batch.now)
+        if open is None:
+            whole = self.belated.chunk(batch, place, envelope.ask, piece)
+            if whole is not None:
+                self._blend(batch, place, envelope.ask, whole)
+            return
+        answer = self._transfers.write(member, piece, batch.now) if open.round.seats[member].open else None
         if answer is not None:
             self._complete(batch, open, member, answer, self._transfers.read(member, piece.payload))
 
@@ -306,6 +313,25 @@ class Upper:
                 batch.keeps.append(Keep(PREFIX + open.key, answer.payload, data))
                 open.kept += len(data)
                 open.sums.add(member, judged.content)
+        self._perform(batch, open, effects)
+
+    @property
+    def _left(self) -> int:
+        """Bytes that an answer may have beside those that are kept."""
+        return min(self._spool.limit, self.budget - sum(open.kept for open in self.rounds.values()))
+
+    def _blend(self, batch: Batch, place: Place, ask: bytes, answer: Answer) -> None:
+        """Tells an open round of a belated answer, where it is whole and counts in it."""
+        whole = self.belated.answered(batch, place, ask, answer, self._left)
+        if whole is None:
+            return
+        open, owner = whole.open, PREFIX + whole.open.key
+        effects = open.round.handle(whole.event, batch.now)
+        batch.journal.append((owner, whole.event))
+        batch.keeps.append(Keep(owner, whole.event.payload, whole.data))
+        batch.firm = True
+        open.kept += len(whole.data)
+        open.sums.add(whole.event.member, whole.judged.content)
         self._perform(batch, open, effects)
 
     def _mend(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:

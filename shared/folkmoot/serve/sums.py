@@ -1,12 +1,13 @@
 """The numeric side of one open round (folkmoot.hop.ports.Sums): judges whole answers, and adds up what has been taken."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import msgspec
 
-from folkmoot import plugins
+from folkmoot import parts, plugins
 from folkmoot.errors import PeerFault, StoreFault, UserFault
-from folkmoot.hop.ports import Judgement
+from folkmoot.hop.ports import Judgement, Late
 from folkmoot.parts import Fold
 from folkmoot.screen import Rejected
 from folkmoot.serve.admission import Admission
@@ -17,7 +18,15 @@ from folkmoot.wire.messages import Answer, Ask
 from folkmoot.wire.partial import Partial
 
 RING = "z"  # the integers: sums that never wrap
+TRAFFIC = ("bytes_up", "bytes_down")  # metrics that are of the answer itself, not of the model that it started from
 LEAVES = 1_000  # that a limit counts on where the Ask does not name them
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """What there is to add of an answer to an Ask of an earlier round."""
+
+    partial: Partial
 
 
 class Sums:
@@ -27,26 +36,54 @@ class Sums:
         """Loads the Ask's strategy and screens by name. Raises UserFault where this node lacks one of them, or its ring."""
         if ask.ring != RING:
             raise UserFault(f"ring {ask.ring!r} is not here: this node adds up in {RING!r}")
+        self._ask = ask
+        self._layout = layout
         self._strategy: Strategy = plugins.load("strategies", ask.strategy, ask.options)
         self._admission = Admission(ask, layout, LEAVES)
         self._fold = Fold(self._admission.sizes, ask.scale, ask.total)
         self.limit = self._admission.limit
 
-    def judge(self, member: str, answer: Answer, data: bytes, below: Collection[str] | None) -> Judgement:
-        """Screens one whole answer; changes nothing."""
-        verdict = self._admission.judge(member, answer, data, below)
+    def judge(
+        self, member: str, answer: Answer, data: bytes, below: Collection[str] | None, late: Late | None = None
+    ) -> Judgement:
+        """Screens one whole answer; changes nothing. `late`: what it is relative to, if that is an Ask of an earlier round."""
+        admission = self._admission if late is None else self._earlier(late)
+        verdict = admission.judge(member, answer, data, below)
         if isinstance(verdict, Rejected):
             return Judgement(rejection=verdict.reason, detail=verdict.detail)
         content = self._weigh(verdict.partial)
+        if late is not None:
+            return self._discount(content, late)
         try:
             self._fold.check(content)
         except PeerFault as fault:
             return Judgement(rejection=fault.reason, detail=fault.detail)
         return Judgement(leaves=content.merged, content=content)
 
-    def add(self, member: str, content: Partial) -> None:
+    def add(self, member: str, content: Partial | Blend) -> None:
         """Adds what `judge` gave last."""
-        self._fold.add(content)
+        if isinstance(content, Blend):
+            self._fold.blend(content.partial)
+        else:
+            self._fold.add(content)
+
+    def _earlier(self, late: Late) -> Admission:
+        """Gives the rules of an Ask of an earlier round of the run: it differs in nothing else that is judged by."""
+        return Admission(msgspec.structs.replace(self._ask, base=late.base, weights=late.weights), self._layout, LEAVES)
+
+    def _discount(self, content: Partial, late: Late) -> Judgement:
+        """Makes of an answer what it counts here: its sums discounted, and of its metrics those that are not of its base."""
+        blend = Partial(
+            groups={name: parts.discounted(it, late.factor, self._ask.scale) for name, it in content.groups.items()},
+            leaves=(),
+            metrics={name: value for name, value in content.metrics.items() if name in TRAFFIC},
+        )
+        try:
+            if blend.groups:
+                self._fold.check_blend(blend, late.reserved)
+        except PeerFault as fault:
+            return Judgement(rejection="full" if fault.reason == "weight_over_cap" else fault.reason, detail=fault.detail)
+        return Judgement(leaves=content.merged, content=Blend(blend))
 
     def remove(self, member: str, answer: Answer, data: bytes) -> None:
         """Takes an answer that was added out again. Raises StoreFault where `data` would no longer be taken."""

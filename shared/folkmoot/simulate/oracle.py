@@ -5,15 +5,20 @@ everything up to the mean is integer arithmetic.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from folkmoot.hop import round
 from folkmoot.simulate import toy
 from folkmoot.wire.messages import Ask
 
 MANTISSA = 24  # bits of a float32
+SCALE = 22  # binary places of the sums
+
+Said = Mapping[tuple[str, bytes], tuple[str, ...]]
+"""A gateway and the id of an Ask, to the devices whose updates are in its answer."""
 
 
 def lifted(values: Any, weight: int, scale: int) -> Any:
@@ -30,25 +35,55 @@ def lifted(values: Any, weight: int, scale: int) -> Any:
     return floor + up
 
 
-def models(rounds: Sequence[Any], parameters: int, scale: int = 22) -> dict[int, str]:
+def models(rounds: Sequence[Any], parameters: int, said: Said) -> dict[int, str]:
     """Gives the sha256 of the model after each round that has learnt, from who contributed according to the record.
 
-    `rounds`: the cloud's RoundClosed facts, in order.
+    `rounds`: the cloud's RoundClosed facts, in order. `said` tells the answers that homes went on from by themselves.
     """
-    weights = np.zeros(parameters, "<f4")
+    versions = [np.zeros(parameters, "<f4")]
     found: dict[int, str] = {}
     for closed in rounds:
-        devices = [leaf.device for leaf in closed.sums.leaves if leaf.fate == ""]
         if closed.closed.outcome != "complete":
             continue
-        base = hashlib.sha256(weights.tobytes()).digest()
-        ask = Ask(run="", round=0, phase="train", strategy="", program=b"", weights=base, base=0)
-        total = sum(toy.examples(device) for device in devices)
-        sums = np.zeros(parameters, np.int64)
-        for device in devices:
-            update = np.frombuffer(toy.train(device, ask, parameters).groups["main"].data, "<f4")
-            sums += lifted(update, toy.examples(device), scale)
-        mean = np.array([int(value) / (total << scale) for value in sums])
-        weights = (weights.astype(np.float64) + mean).astype("<f4")
-        found[closed.number] = hashlib.sha256(weights.tobytes()).hexdigest()
+        sums, total = _sums([leaf.device for leaf in closed.sums.leaves if leaf.fate == ""], versions[-1])
+        for late in closed.belated:
+            more, weight = _sums(late.leaves, _started(late, versions[late.base], said))
+            sums, total = sums + discounted(more, late.factor), total + weight
+        versions.append(_moved(versions[-1], sums, total))
+        found[closed.number] = hashlib.sha256(versions[-1].tobytes()).hexdigest()
     return found
+
+
+def discounted(sums: Any, factor: int) -> Any:
+    """Gives rint(sums * factor / 1024), ties to even, of int64 `sums`, in Python's integers."""
+    found = []
+    for value in sums:
+        floor, rest = divmod(int(value) * factor, 1024)
+        found.append(floor + (rest > 512 or (rest == 512 and floor % 2 == 1)))
+    return np.array(found, np.int64)
+
+
+def _sums(devices: Sequence[str], weights: Any) -> tuple[Any, int]:
+    """Gives the sum of what these devices learn from `weights`, as int64 of the same shape, and what it weighs."""
+    base = hashlib.sha256(weights.tobytes()).digest()
+    ask = Ask(run="", round=0, phase="train", strategy="", program=b"", weights=base, base=0)
+    sums = np.zeros(weights.size, np.int64)
+    for device in devices:
+        update = np.frombuffer(toy.train(device, ask, weights.size).groups["main"].data, "<f4")
+        sums += lifted(update, toy.examples(device), SCALE)
+    return sums, sum(toy.examples(device) for device in devices)
+
+
+def _moved(weights: Any, sums: Any, total: int) -> Any:
+    """Gives float32 `weights` after a step by the mean."""
+    mean = np.array([int(value) / (total << SCALE) for value in sums])
+    return (weights.astype(np.float64) + mean).astype("<f4")
+
+
+def _started(late: round.Belated, weights: Any, said: Said) -> Any:
+    """Gives what a belated answer is relative to: a home's local rounds go on from one another, the first from its answer."""
+    ask = round.ask_id(f"run1/{late.round}/train", late.member)
+    for number in range(late.local):
+        answered = round.local_id(ask, number) if number else ask
+        weights = _moved(weights, *_sums(said[late.member, answered], weights))
+    return weights

@@ -7,6 +7,7 @@ from typing import Any
 
 from folkmoot.link.adversary import Adversary, Partition
 from folkmoot.simulate.clock import Setting
+from folkmoot.wire.messages import Offline
 
 INLINE, MAX_PACKET = 65_536, 262_144  # bytes: those of the real nodes
 # With these a model of some thousand parameters travels in as many pieces as one of a million does with the real ones.
@@ -58,7 +59,7 @@ class Plan:
     rounds: int = 3
     inline: int = INLINE
     max_packet: int = MAX_PACKET
-    terms: Mapping[str, Any] = field(default_factory=dict)  # of the run: minimum, deadline, over_selection, ...
+    terms: Mapping[str, Any] = field(default_factory=dict)  # of the run: minimum, deadline, over_selection, offline, ...
     cohort: int | None = None  # devices wanted a round; None: all
 
     @property
@@ -87,7 +88,8 @@ def draw(seed: int) -> Plan:
         cohort=rng.choice([None, None, 2]),
     )
     horizon = 15_000 * plan.rounds  # ms in which something may go wrong; an undisturbed round takes 4 s at most
-    return replace(plan, adversary=_adversary(rng, plan.machines, horizon), mishaps=_mishaps(rng, plan, horizon))
+    plan = replace(plan, adversary=_adversary(rng, plan.machines, horizon), mishaps=_mishaps(rng, plan, horizon))
+    return _offline(rng, plan, horizon)  # the last draw: the runs without a policy are what they were before there was one
 
 
 def _adversary(rng: Random, machines: tuple[str, ...], horizon: int) -> Adversary:
@@ -110,6 +112,24 @@ def _adversary(rng: Random, machines: tuple[str, ...], horizon: int) -> Adversar
         delay_ms=rng.choice([(1, 1), (1, 1), (1, 300)]),
         partitions=tuple(partitions),
     )
+
+
+def _offline(rng: Random, plan: Plan, horizon: int) -> Plan:
+    """Gives some runs a policy; where homes may go on by themselves, the cloud is away for long enough for it."""
+    if rng.random() < 0.7:
+        return plan
+    policy = Offline(
+        staleness=rng.choice([0, 1, 2, 3]),
+        discount=rng.choice([0.0, 0.5, 1.0]),
+        rounds=rng.choice([0, 0, 1, 2]),
+        seconds=rng.choice([60, 600]),
+    )
+    adversary = plan.adversary
+    if policy.rounds:
+        start = rng.randint(0, horizon)
+        away = Partition(frozenset(plan.homes), start, start + rng.choice([100_000, 150_000, 300_000]))
+        adversary = replace(adversary, partitions=(*adversary.partitions, away))
+    return replace(plan, adversary=adversary, terms={**plan.terms, "offline": policy})
 
 
 def _mishaps(rng: Random, plan: Plan, horizon: int) -> tuple[Mishap, ...]:

@@ -22,10 +22,10 @@ class Row:
 class Tables:
     """Where a node's steps are stored that tells `facts` beside its batches (folkmoot.serve.driver.Journal)."""
 
-    def __init__(self, host: Host, frozen: Callable[[Any], Any]) -> None:
-        """`frozen(fact)` gives a fact that does not go on changing."""
+    def __init__(self, host: Host, written: Callable[[list[Any]], list[Any]]) -> None:
+        """`written(facts)` gives what facts become in the tables: nothing that goes on changing."""
         self._host = host
-        self._frozen = frozen
+        self._written = written
 
     async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
         """Stores a step with its facts."""
@@ -42,4 +42,5 @@ class Tables:
 
     def _rows(self, facts: list[Any]) -> None:
         host = self._host
-        host.ledger.rows = [Row(host.place.now(), host.down_ms, host.lives, self._frozen(fact)) for fact in facts]
+        rows = self._written(facts)
+        host.ledger.rows = [Row(host.place.now(), host.down_ms, host.lives, fact) for fact in rows]

@@ -9,6 +9,7 @@ from folkmoot.hop import member
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import PREFIX
 from folkmoot.simulate.world import World
+from folkmoot.wire import partial
 
 # Over the first 20,000 seeds no queue of any node held a fifth of this.
 QUEUE = 400
@@ -34,6 +35,7 @@ class Witness:
     world: World
     offered: set[Promise] = field(default_factory=set)  # stored, and nobody has said anything about it yet
     told: set[Promise] = field(default_factory=set)  # told ok
+    said: dict[Promise, tuple[str, ...]] = field(default_factory=dict)  # devices whose updates are in a gateway's answer
     queue: int = 0  # the longest one of all nodes
 
     def store(self, name: str, batches: Collection[Batch]) -> None:
@@ -42,6 +44,8 @@ class Witness:
             for key, event in batch.journal:
                 if key.startswith(PREFIX):
                     self._member((name, bytes.fromhex(key.removeprefix(PREFIX))), event)
+            if name in self.world.plan.homes:
+                self._answers(name, batch)
 
     def step(self, name: str, batches: Collection[Batch]) -> None:
         """Takes what a machine has done in a step. Raises Broken."""
@@ -53,6 +57,14 @@ class Witness:
         for open in below.rounds.values() if below is not None else ():
             if open.round.state == "open" and host.timeline.now() >= open.round.opened.terms.deadline:
                 raise Broken("a round is over by its deadline", f"{open.key} of {name} is open after it", name)
+
+    def _answers(self, name: str, batch: Batch) -> None:
+        kept = {(keep.owner, keep.payload): keep.content for keep in batch.keeps}
+        for key, event in batch.journal:
+            content = kept.get((key, event.payload)) if isinstance(event, member.Worked) else None
+            if content is not None:
+                ask = bytes.fromhex(key.removeprefix(PREFIX))
+                self.said[name, ask] = partial.load(content, limit=len(content)).merged
 
     def _member(self, promise: Promise, event: Any) -> None:
         match event:

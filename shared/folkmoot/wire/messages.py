@@ -21,6 +21,7 @@ AskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 Size = Annotated[int, Meta(ge=0, le=BLOB)]  # bytes of a blob
 Note = Annotated[bytes, Meta(max_length=4096)]  # opaque to every gateway on the way
+Stale = Annotated[int, Meta(ge=0, le=31)]  # with a discount of up to 2, a 1,024th is left of what is 31 behind
 Text = Annotated[str, Meta(max_length=500)]
 TensorName = Annotated[str, Meta(min_length=1, max_length=200)]
 Scalar = bool | int | float | str
@@ -51,6 +52,15 @@ class Invited(msgspec.Struct, frozen=True, array_like=True):
     note: Note = b""
 
 
+class Offline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a member that cannot be reached may do, and what its answer counts when the round is over without it."""
+
+    staleness: Stale = 0  # versions and local rounds that an answer may be behind; one more is late
+    discount: Annotated[float, Meta(ge=0, le=2)] = 0.5  # a: an answer that is s behind counts (1 + s)^-a
+    rounds: Stale = 0  # local rounds that a gateway may run by itself
+    seconds: Count = 0  # for how long after the Ask's deadline it may begin one
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An upper end asks a member to do one phase of one round."""
 
@@ -74,6 +84,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inline: bytes | None = None  # the weights themselves, where they fit
     size: Size = 0  # bytes of the weights
     program_size: Size = 0
+    offline: Offline | None = None  # None: an answer to a round that is over is late
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -98,6 +109,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     chunk: Annotated[int, Meta(ge=1024, le=1 << 20)] = 32_768
     attempt: Annotated[int, Meta(ge=0, le=1000)] = 0
     inline: bytes | None = None
+    # To an Ask with `offline`: which round it was, for an upper end that has forgotten the round by now.
+    run: Annotated[str, Meta(max_length=32)] = ""
+    round: Count = 0
+    local: Stale = 0  # the number of the local round whose sums these are; 0: of the Ask itself
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -55,6 +55,8 @@ def test_a_task_is_published_from_a_file_or_by_the_name_that_comes_with_folkmoot
         (["run", "start", "--task", "digits-mlp", "--strategy", "fedsgd"], "fedavg"),
         (["run", "start", "--task", "digits-mlp", "-o", "mu=1"], "mu"),
         (["run", "start", "--task", "digits-mlp", "--learning-rate", "nan"], "finite"),
+        (["run", "start", "--task", "digits-mlp", "--offline", "staleness=99"], "staleness"),
+        (["run", "start", "--task", "digits-mlp", "--offline", "always"], "--offline"),
         (["run", "start", "--task", "digits-mlp", "--devices", "3", "--min-answers", "4"], "min_answers"),
         (["run", "start", "--task", "digits-mlp", "--gateway", "home-9"], "home-9"),
         (["run", "show", "nosuchrun"], "nosuchrun"),
@@ -77,9 +79,24 @@ def test_what_cannot_be_is_one_sentence_in_the_clouds_words(
 def test_a_run_is_watched_to_its_end(folkmoot: Command, village: Village) -> None:
     folkmoot("task", "publish", "digits-mlp")
     started = folkmoot(
-        "run", "start", "--task", "digits-mlp", "--rounds", 2, "--strategy", "fedprox", "-o", "mu=0.01", "--json"
+        "run",
+        "start",
+        "--task",
+        "digits-mlp",
+        "--rounds",
+        2,
+        "--strategy",
+        "fedprox",
+        "-o",
+        "mu=0.01",
+        "--json",
+        "--offline",
+        "staleness=2",
+        "--offline",
+        "rounds=1",
     ).json
     assert started["strategy"] == {"name": "fedprox", "options": {"mu": 0.01}}
+    assert started["offline"] == {"staleness": 2, "discount": 0.5, "rounds": 1, "seconds": 86_400}
     said = folkmoot("run", "watch")
     assert said.code == 0, said.err
     first, second, end = said.out.splitlines()

@@ -11,6 +11,7 @@ from folkmoot.hop.member import (
     Discard,
     Failed,
     Forget,
+    Local,
     Member,
     Offer,
     Receipted,
@@ -22,7 +23,8 @@ from folkmoot.hop.member import (
     Work,
     Worked,
 )
-from folkmoot.wire.messages import Invited
+from folkmoot.wire import codec
+from folkmoot.wire.messages import Invited, Offline
 from tests.kit.asks import ask
 
 ASKED = Asked(b"1" * 16, ask(), 10_000)
@@ -191,3 +193,37 @@ def test_what_was_kept_for_another_answer_goes_when_there_will_be_none() -> None
     assert item.handle(Cancelled("answered"), 7) == []
     assert item.handle(Cancelled("retracted"), 8) == [StopWork("retracted")]
     assert item.fate == "ok"
+
+
+OFFLINE = Asked(b"1" * 16, ask(offline=Offline(rounds=2)), 10_000)
+OWN = Asked(b"2" * 16, ask(offline=Offline(rounds=2)), 10_000, Local(1, b"1" * 16, b"w" * 32, 90_000))
+
+
+def test_an_answer_that_may_count_belatedly_outlives_a_cancellation_but_not_a_receipt() -> None:
+    item = Member()
+    item.handle(OFFLINE, 0)
+    assert item.handle(Cancelled("upper"), 1) == [StopWork("upper")]
+    assert item.handle(WORKED, 2) == [Offer(0)]
+    assert item.handle(Cancelled("upper"), 3) == [Offer(1)]
+    assert item.handle(Receipted("late"), 4) == [Forget("late")]
+
+
+def test_of_an_ask_of_its_own_a_gateway_says_nothing_but_the_answer() -> None:
+    item = Member()
+    assert item.handle(OWN, 0) == [Work()]
+    assert item.handle(Reconnected(), 1) == []
+    assert item.resume(2) == [Work()]
+    assert item.handle(Cancelled("newer"), 3) == [StopWork("newer")]
+    assert item.handle(WORKED, 4) == [Offer(0)]
+    failed = Member()
+    failed.handle(OWN, 0)
+    assert failed.handle(Failed("no_blob"), 1) == [Forget("refused:no_blob")]
+    expired = Member()
+    expired.handle(OWN, 0)
+    assert expired.handle(Woke(), 10_000) == [StopWork("deadline"), Forget("late")]
+
+
+def test_events_of_the_release_before_are_read_as_asks_of_the_upper_end() -> None:
+    stored = codec.parse(codec.dump(ASKED), limit=10_000)
+    del stored["local"]
+    assert codec.convert(stored, Asked) == ASKED

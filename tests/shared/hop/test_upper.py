@@ -6,6 +6,8 @@ import pytest
 
 from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Keep
+from folkmoot.hop.belated import Welcome
+from folkmoot.hop.ports import Late
 from folkmoot.hop.upper import BURST, DAMAGED, Upper
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
@@ -309,3 +311,80 @@ def test_a_closed_round_that_is_kept_is_not_journalled_any_more(end: Upper) -> N
     batch = up(end, manifest(b"sums"), ask=DEED["d1"])
     assert [send.body for send in batch.sends] == [Receipt(status="late", payload=codec.digest(b"sums"))]
     assert batch.empty
+
+
+OLD = b"o" * 16  # an Ask of a round that is over
+
+
+def told(batch: Batch) -> list[Receipt]:
+    """Gives the receipts of a batch."""
+    return [send.body for send in sent(batch, Receipt) if isinstance(send.body, Receipt)]
+
+
+def welcome(end: Upper, word: str = "") -> None:
+    """Says what belated answers are worth: `word`, or that they count in the round that is open."""
+    late = Late(0, codec.digest(WEIGHTS), 512)
+    end.belated.standing = lambda member, ask, answer: word or Welcome("k", frozenset({"d1"}), late)  # type: ignore[return-value]
+
+
+def test_an_answer_to_an_ask_that_is_over_is_late_unless_somebody_says_otherwise(end: Upper) -> None:
+    assert told(up(end, manifest(b"answer"), ask=OLD))[0].status == "late"
+    for word, receipts in (("late", ["late"]), ("dup", ["dup"]), ("wait", [])):
+        welcome(end, word)
+        assert [receipt.status for receipt in told(up(end, manifest(b"answer"), ask=OLD))] == receipts
+    assert heap(end) == {}
+
+
+def test_a_belated_answer_is_stored_and_counted_in_the_open_round_before_it_is_told_ok(end: Upper) -> None:
+    welcome(end)
+    batch = up(end, manifest(b"answer", round=3, local=1), ask=OLD)
+    event = round.Belated(
+        member="d1",
+        ask=OLD,
+        round=3,
+        local=1,
+        base=0,
+        weights=codec.digest(WEIGHTS),
+        factor=512,
+        payload=codec.digest(b"answer"),
+        leaves=("d1",),
+    )
+    assert batch.firm
+    assert batch.journal == [("r/k", event)]
+    assert batch.keeps == [Keep("r/k", codec.digest(b"answer"), b"answer")]
+    assert told(batch)[0].status == "ok"
+    assert heap(end) == {"d1": b"answer"}
+    assert end.rounds["k"].round.seats["d1"].state == "asked"
+
+
+def test_a_belated_answer_comes_in_pieces_over_a_restart_and_a_pause_between_rounds(end: Upper) -> None:
+    welcome(end)
+    data = bytes(range(256)) * 10
+    whole = manifest(data, inline=False)
+    assert told(up(end, whole, ask=OLD))[0].status == "need"
+    pieces = [
+        Chunk(payload=whole.payload, index=n, crc=chunks.crc(it), data=it)
+        for n in range(3)
+        for it in [data[n * 1024 : n * 1024 + 1024]]
+    ]
+    up(end, pieces[0], ask=OLD)
+    end.belated._coming.clear()  # as after a restart
+    up(end, pieces[1], ask=OLD)
+    assert told(up(end, whole, ask=OLD))[0].have == bytes([0b001])
+    up(end, pieces[1], ask=OLD)
+    welcome(end, "wait")
+    assert told(up(end, pieces[2], ask=OLD)) == []
+    welcome(end)
+    assert told(up(end, whole, ask=OLD))[0].status == "ok"
+    assert heap(end) == {"d1": data}
+
+
+def test_a_belated_answer_is_judged_and_told_why_not(end: Upper) -> None:
+    welcome(end)
+    heard: list[str] = []
+    end.belated.refused = lambda member, ask, answer, reason: heard.append(reason)
+    assert told(up(end, manifest(b"NaN"), ask=OLD))[0].reason == "non_finite"
+    assert told(up(end, manifest(b"x", size=Heap.limit + 1), ask=OLD))[0].reason == "oversized"
+    assert told(up(end, manifest(b"x", size=2), ask=OLD)) == []  # damaged on its way: it will come again
+    assert heard == ["non_finite", "oversized"]
+    assert heap(end) == {}

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from folkmoot import parts
 from folkmoot.errors import StoreFault, UserFault
+from folkmoot.hop.ports import Late
 from folkmoot.serve.sums import Sums
 from folkmoot.wire import codec, partial
 from folkmoot.wire.layout import Layout, Tensor
@@ -66,3 +68,41 @@ def test_a_device_cannot_answer_for_another() -> None:
 def test_an_ask_that_this_node_cannot_add_up_is_refused_at_once(lacking: dict[str, object]) -> None:
     with pytest.raises(UserFault):
         Sums(ask(**lacking), LAYOUT)
+
+
+def test_an_answer_to_an_earlier_ask_is_held_against_that_and_counts_less() -> None:
+    question, earlier = ask(scale=4, base=7), ask(base=5, weights=b"e" * 32)
+    late = Late(5, b"e" * 32, factor=256)
+    sums = Sums(question, LAYOUT)
+    manifest, data = answered(earlier, 0.5, "d1", weight=4)
+    assert sums.judge("d1", manifest, data, {"d1"}).rejection == "stale_base"
+    assert sums.judge("d1", *answered(question, 0.5, "d1"), {"d1"}, late).rejection == "stale_base"
+    judged = sums.judge("d1", manifest, data, {"d1"}, late)
+    assert (judged.leaves, judged.rejection) == (("d1",), "")
+    sums.add("d1", judged.content)
+    own = sums.judge("d1", *answered(question, 1.0, "d1", weight=2), {"d1"})
+    sums.add("d1", own.content)
+    group = sums.partial().groups["main"]
+    assert parts.view(group).tolist() == [4 * 8 // 4 + 2 * 16] * 4
+    assert group.weight == 6
+    assert sums.partial().merged == ("d1",)
+
+
+def test_an_answer_to_an_earlier_ask_brings_no_measurement_of_its_base_but_its_bytes() -> None:
+    earlier = ask(weights=b"e" * 32)
+    content = partial.load(answered(earlier, 0.5, "d1")[1], limit=1_000)
+    told = {"eval_count": 5, "eval_members": 1, "train_count": 9, "bytes_up": 70, "bytes_down": 30}
+    data = partial.dump(Partial(groups=content.groups, leaves=content.leaves, metrics=told))
+    manifest = Answer(base=0, weights=b"e" * 32, program=b"p" * 32, payload=codec.digest(data), size=len(data))
+    sums = Sums(ask(), LAYOUT)
+    judged = sums.judge("d1", manifest, data, {"d1"}, Late(0, b"e" * 32, 1024))
+    sums.add("d1", judged.content)
+    assert sums.partial().metrics == {"bytes_down": 30, "bytes_up": 70}
+
+
+def test_an_answer_to_an_earlier_ask_does_not_take_the_room_of_this_round() -> None:
+    earlier = ask(weights=b"e" * 32)
+    sums = Sums(ask(total=10), LAYOUT)
+    late = Late(0, b"e" * 32, 1024, reserved=8)
+    assert sums.judge("d1", *answered(earlier, 0.5, "d1", weight=3), {"d1"}, late).rejection == "full"
+    assert sums.judge("d1", *answered(earlier, 0.5, "d1", weight=2), {"d1"}, late).rejection == ""

@@ -23,6 +23,7 @@ TEXT = (ROOT / "docs" / "protocol.cddl").read_text()
 RULES: dict[str, type[msgspec.Struct]] = {
     **{body.__name__.lower(): body for body in TYPES.values()},
     "plan": messages.Plan,
+    "offline": messages.Offline,
     "program": bundle.Program,
     "manifest": bundle.Manifest,
     "optimizer": bundle.Optimizer,

@@ -10,7 +10,7 @@ import pytest
 from folkmoot.hop import fetch, lower, member, ports, round
 from folkmoot.serve import admission
 from folkmoot.wire import chunks, codec, layout, messages
-from folkmoot.wire.messages import TYPES, Body, Plan
+from folkmoot.wire.messages import TYPES, Body, Offline, Plan
 from folkmoot.wire.topics import Tree
 from tests.architecture.conftest import ROOT
 from tests.kit import golden
@@ -49,6 +49,10 @@ def test_every_field_of_every_message_is_described_with_its_default(number: int,
 
 def test_every_field_of_a_plan_is_described_with_its_default() -> None:
     described(Plan, section("1 Ask"))
+
+
+def test_every_field_of_a_policy_is_described_with_its_default() -> None:
+    described(Offline, section("1 Ask"))
 
 
 def test_the_topics_are_those_of_the_tree() -> None:

@@ -1,0 +1,127 @@
+"""What a run makes of answers to Asks whose round is over."""
+
+from typing import Any
+
+import pytest
+
+from folkmoot.hop import round
+from folkmoot.hop.belated import Welcome
+from folkmoot.hop.ports import Late
+from folkmoot.wire.messages import Answer, Invited, Offline
+from folkmoot_cloud.runner.campaign import Campaign
+from tests.kit import toy
+
+OWN = round.ask_id("run1/1/train", "g1")
+
+
+def campaign(**policy: Any) -> Campaign:
+    """Gives a run whose first round is over: g1 was silent, g2 answered, g3 refused, g4 was rejected."""
+    made = toy.campaign(offline=Offline(**{"staleness": 3, "rounds": 2, **policy}))
+    made.key = "run1/1/train"
+    machine = round.Round()
+    members = tuple(round.Invitation(f"g{n}", (Invited(f"d{n}"),)) for n in range(1, 5))
+    machine.handle(round.Opened(made.key, made._ask("train", 1), round.Terms(deadline=9), members), 0)
+    machine.handle(round.Answered("g2", b"2" * 32, ("d2",)), 1)
+    machine.handle(round.Refused("g3", "not_ready"), 1)
+    machine.handle(round.Answered("g4", b"4" * 32, rejection="non_finite"), 1)
+    machine.handle(round.Woke(), 9)
+    made.closed(machine)
+    return made
+
+
+def answer(**fields: Any) -> Answer:
+    """Gives the manifest of an answer to the first round's Ask."""
+    given = {"base": 0, "weights": b"w" * 32, "program": b"p" * 32, "payload": b"a" * 32, "size": 9, "run": "run1", "round": 1}
+    return Answer(**{**given, **fields})
+
+
+def test_it_counts_in_the_round_that_is_open_less_for_every_version_and_local_round() -> None:
+    one = campaign()
+    one.key, weights = "run1/2/train", toy.campaign().digest
+    for version, local, factor in ((0, 0, 1024), (1, 0, 724), (1, 1, 591), (1, 2, 512)):
+        one.version = version
+        ask = round.local_id(OWN, local) if local else OWN
+        found = one.standing("g1", ask, answer(local=local))
+        assert found == Welcome("run1/2/train", frozenset({"d1"}), Late(0, weights, factor))
+    one.version = 2
+    assert one.standing("g1", round.local_id(OWN, 2), answer(local=2)) == "late"
+
+
+def test_a_local_round_after_an_ask_that_is_still_open_waits_for_the_next_round() -> None:
+    one = campaign()
+    one.key = "run1/2/train"
+    own = round.ask_id("run1/2/train", "g1")
+    assert one.standing("g1", round.local_id(own, 1), answer(round=2, local=1)) == "wait"
+    one.phase = "evaluate"
+    assert one.standing("g1", round.local_id(own, 1), answer(round=2, local=1)) == "late"
+
+
+def test_it_waits_for_a_round_that_will_open_and_for_none_that_will_not() -> None:
+    one = campaign()
+    assert one.standing("g1", OWN, answer()) == "wait"
+    one.desired = "pause"
+    assert one.standing("g1", OWN, answer()) == "wait"
+    one.desired = "stop"
+    assert one.standing("g1", OWN, answer()) == "late"
+    one.desired, one.rounds = "run", 1
+    assert one.standing("g1", OWN, answer()) == "late"
+
+
+@pytest.mark.parametrize(
+    ("member", "ask", "fields"),
+    [
+        ("g9", round.ask_id("run1/1/train", "g9"), {}),
+        ("g3", round.ask_id("run1/1/train", "g3"), {}),
+        ("g4", round.ask_id("run1/1/train", "g4"), {}),
+        ("g2", OWN, {}),
+        ("g1", b"x" * 16, {}),
+        ("g1", OWN, {"round": 2}),
+        ("g1", OWN, {"local": 1}),
+        ("g1", round.local_id(OWN, 3), {"local": 3}),
+    ],
+    ids=["not asked", "refused", "rejected", "another's", "no such Ask", "no such round", "not the local Ask", "one too many"],
+)
+def test_what_was_never_asked_is_late(member: str, ask: bytes, fields: dict[str, int]) -> None:
+    one = campaign()
+    one.key = "run1/2/train"
+    assert one.standing(member, ask, answer(**fields)) == "late"
+
+
+def test_what_was_counted_in_its_own_round_is_no_news_but_local_rounds_after_it_are() -> None:
+    one = campaign()
+    one.key, own = "run1/2/train", round.ask_id("run1/1/train", "g2")
+    assert one.standing("g2", own, answer()) == "dup"
+    assert isinstance(one.standing("g2", round.local_id(own, 1), answer(local=1)), Welcome)
+
+
+def test_what_was_counted_in_a_later_round_is_no_news() -> None:
+    one = campaign()
+    later = round.Round()
+    later.handle(round.Opened("run1/2/train", one._ask("train", 2), round.Terms(deadline=9), ()), 0)
+    late = round.Belated(
+        member="g1", ask=OWN, round=1, base=0, weights=b"w" * 32, factor=1024, payload=b"a" * 32, leaves=("d1",)
+    )
+    later.belated[OWN] = late
+    one.closed(later)
+    one.key = "run1/3/train"
+    assert one.standing("g1", OWN, answer()) == "dup"
+
+
+def test_what_no_policy_can_need_is_forgotten() -> None:
+    one = campaign(staleness=1)
+    assert one.past.rounds.keys() == {1}
+    for number in (2, 3):
+        machine = round.Round()
+        one.version += 1
+        machine.handle(round.Opened(f"run1/{number}/train", one._ask("train", number), round.Terms(deadline=9), ()), 0)
+        one.closed(machine)
+    assert one.past.rounds.keys() == {2, 3}
+
+
+def test_a_run_without_a_policy_remembers_nothing() -> None:
+    one = toy.campaign()
+    machine = round.Round()
+    machine.handle(round.Opened("run1/1/train", one._ask("train", 1), round.Terms(deadline=9), ()), 0)
+    one.closed(machine)
+    assert not one.past.rounds
+    assert one.standing("g1", OWN, answer()) == "late"

@@ -1,0 +1,47 @@
+"""Belated answers in the upper end of one phase of one round."""
+
+import msgspec
+import pytest
+
+from folkmoot.errors import MisuseFault
+from folkmoot.hop import round
+from folkmoot.hop.round import Answered, Belated, Closed, Merge, Round, SendReceipt, Woke
+from folkmoot.wire.messages import Offline
+from tests.kit.asks import opened
+from tests.shared.hop.test_round import A, machine
+
+
+def late(ask: bytes = b"1" * 16, *leaves: str) -> Belated:
+    """Gives an answer to an Ask of an earlier round."""
+    return Belated(member="d9", ask=ask, round=3, base=2, weights=b"w" * 32, factor=724, payload=A, leaves=leaves or ("d9",))
+
+
+def test_a_belated_answer_merges_without_a_seat_and_once() -> None:
+    one = machine("d1")
+    assert one.handle(late(), 1) == [Merge("d9", A, late())]
+    with pytest.raises(MisuseFault, match="counted twice"):
+        one.handle(late(), 2)
+    assert one.belated == {b"1" * 16: late()}
+    assert one.state == "open"
+
+
+def test_belated_devices_count_for_the_minimum_once_and_never_for_the_goal() -> None:
+    one = machine("d1", "d2", minimum=2, goal=2)
+    one.handle(late(b"1" * 16, "d1", "d3"), 1)
+    one.handle(late(b"2" * 16, "d1", "d3"), 1)
+    assert one.state == "open"
+    one.handle(Answered("d1", A, ("d1",)), 2)
+    assert one.handle(Woke(), 10_000)[-1] == Closed("complete", "deadline")
+    few = machine("d1", "d2", minimum=3)
+    few.handle(late(b"1" * 16, "d1", "d3"), 1)
+    few.handle(Answered("d1", A, ("d1",)), 2)
+    assert few.handle(Woke(), 10_000)[-1] == Closed("short", "deadline")
+
+
+def test_an_answer_that_comes_too_late_is_told_so_unless_the_policy_leaves_it_a_chance() -> None:
+    for offline, replies in ((None, [SendReceipt("d1", "late", A)]), (Offline(), [])):
+        one = Round()
+        question = msgspec.structs.replace(opened().ask, offline=offline)
+        one.handle(round.Opened("key", question, round.Terms(deadline=10_000), (round.Invitation("d1"),)), 0)
+        one.handle(Woke(), 10_000)
+        assert one.handle(Answered("d1", A, ("d1",)), 10_001) == replies
