@@ -47,6 +47,7 @@ class Stage(Town):
         self.known: dict[float, Known] = {}  # learning rate to what has been trained again with it
         self.have: set[tuple[str, bytes]] = set()  # members and weights that they have pulled
         self.lock: sqlite3.Connection  # on the cloud's database, while a fault holds it
+        self.downloads = 0  # runs that were about them
         self.restarts = 0
         self.disks: list[Path] = []
         self._url = ""

@@ -9,7 +9,7 @@ import msgspec
 
 from folkmoot import tasks
 from folkmoot.wire.messages import Plan, Receipt, Status
-from tests.faults.cells import Cell, all_cells
+from tests.faults.cells import Cell
 from tests.faults.faults import FAULTS, Blow, deadline, strike
 from tests.faults.phases import DEVICE, GATEWAY, Watch, view
 from tests.faults.stage import DEVICES, HOMES, Stage
@@ -23,7 +23,7 @@ ROUNDS = 2  # before one is added in which everybody must be
 MOST = 8  # rounds in which the phase is waited for: a device that should not be the last may be that once or twice
 TRIES = 3  # rounds until everybody is in one: what the cloud knows of a home is a moment old
 LAUNCH = 0.3  # the learning rate
-APART = 1e-4  # added to it for cells that are about downloads: other weights than any cell before, that nobody has yet
+APART = 1e-4  # added to it, again and again, where it is about downloads: to weights that nobody in this town has yet
 # A phase that is a transfer lasts long enough to be hit: 20 kB from each member, or 80 kB to all of a home, take a second.
 SLOW = Shape(rate=20_000)
 SLOW_DOWN = Shape(rate=50_000)
@@ -95,7 +95,8 @@ class _Trial:
         return strike(self._stage, self._cell.fault, self._cell.node, struck)
 
     def _launch(self) -> None:
-        rate = LAUNCH + (APART * (1 + all_cells().index(self._cell)) if self._cell.phase == "downloading" else 0)
+        self._stage.downloads += self._cell.phase == "downloading"
+        rate = LAUNCH + (APART * self._stage.downloads if self._cell.phase == "downloading" else 0)
         self._run = self._stage.launch(
             tasks.read(TASK),
             rounds=ROUNDS,
