@@ -222,6 +222,18 @@ class Fold:
         self._merged.difference_update(partial.merged)
         self._count(partial, -1)
 
+    def unblend(self, partial: Partial) -> None:
+        """Takes a partial out again that was blended in: to the bit as if it had never come.
+
+        Raises MisuseFault where none is in the sums.
+        """
+        if not self._blended:
+            raise MisuseFault("a partial is taken out that was not blended in")
+        for name, group in partial.groups.items():
+            self._sums[name].retract(group, self._scale)
+        self._blended -= 1
+        self._count(partial, -1)
+
     def partial(self) -> Partial:
         """Gives the sums as they travel on: every group in the narrowest integers that hold it, leaves sorted by device.
 

@@ -7,14 +7,14 @@ import pytest
 
 from folkmoot.link.settings import Broker as Where
 from tests.broker.test_round import brokers
-from tests.kit.cable import cable
+from tests.kit.cord import cord
 from tests.kit.federation import Federation
 
 
 @pytest.mark.broker
 async def test_an_answer_that_comes_when_its_round_is_over_is_on_record_where_it_counts(tmp_path: Path) -> None:
     with brokers("mosquitto", tmp_path) as (broker, homes):
-        async with cable(broker.port) as uplink:
+        async with cord(broker.port) as uplink:
             federation = Federation(tmp_path / "run", broker, {"g1": homes["g1"]}, {"g1": ["a", "b"]})
             gateway, device = federation.gateways["g1"], federation.devices["a"]
             gateway.settings = msgspec.structs.replace(gateway.settings, cloud=Where(port=uplink.port, keepalive_seconds=30))

@@ -105,3 +105,24 @@ async def test_retractions_are_done_in_the_order_in_which_they_came(cloud: Cloud
     async with cloud.database.read() as session:
         found = [one.device for one in await repository.retractions(session, MAIN, [run])]
     assert found == (["d2", "d1"] if later else ["d1", "d2"])
+
+
+async def test_a_device_is_taken_out_of_the_round_that_a_belated_answer_with_it_counts_in(cloud: Cloud) -> None:
+    run = await opened(cloud)
+    await cloud.meet("g2", "d3")
+    row = await cloud.row(run)
+    told = {"run_id": run, "number": 2, "asked": 1, "local": 0, "factor": 724, "payload": b"p" * 32, "size": 9, "leaves": 2}
+    async with cloud.database.write() as session:
+        await progress.closed(session, row, 1, "complete", "all", now())
+        await progress.opened(session, row, 2, 0, [Fate("g2")], now())
+        await repository.add(session, MAIN, ask=b"a" * 16, member="g1", at=now(), **told)  # type: ignore[arg-type]
+    response = await cloud.client.delete(PATH)
+    assert response.status_code == 202
+    assert [one["number"] for one in response.json()["rounds"]] == [2]
+    async with cloud.database.write() as session:
+        await repository.void(session, MAIN, b"a" * 16, "g1")
+        assert not await repository.add(session, MAIN, ask=b"a" * 16, member="g1", at=now(), **told)  # type: ignore[arg-type]
+    (late,) = (await cloud.json(f"/v1/runs/{run}/rounds/2"))["belated"]
+    assert late["factor"] == 0
+    assert (await cloud.client.delete(PATH)).json() == response.json()
+    assert (await cloud.client.delete("/v1/devices/d3/contributions")).status_code == 409

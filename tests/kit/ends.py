@@ -32,7 +32,7 @@ class Heap:
     def add(self, member: str, content: bytes) -> None:
         self.added[member] = content
 
-    def remove(self, member: str, answer: Answer, data: bytes) -> None:
+    def remove(self, member: str, answer: Answer, data: bytes, late: Any = None) -> None:
         assert self.added.pop(member) == data
 
 

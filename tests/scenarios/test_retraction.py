@@ -11,7 +11,7 @@ from folkmoot.link.adversary import Adversary
 from folkmoot_cloud.runner.retraction import Retract, Retracted
 from tests.kit import toy
 from tests.kit.world import World
-from tests.scenarios import oracle
+from tests.scenarios import oracle, test_offline
 
 HOMES = {"g1": ["a", "b", "c"], "g2": ["d", "e"]}
 ROUND = "run1/1/train"
@@ -250,3 +250,23 @@ def test_whatever_the_network_does_who_is_out_is_not_in_the_model(
 ) -> None:
     for seed in range(5 * block, 5 * (block + 1)):
         play(tmp_path / str(seed), seed)
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["", "and the cloud is killed"])
+def test_a_device_that_is_taken_out_takes_a_belated_answer_with_it(tmp_path: Path, crash: bool) -> None:
+    world = test_offline.federation(tmp_path, adversary=test_offline.parted((1, 64)), rounds=8)
+    world.devices["d"].train_ms = 10_000
+    world.run(lambda: any(open.round.belated for open in world.cloud.node._below.rounds.values()))
+    (open,) = world.cloud.node._below.rounds.values()
+    owner = f"{PREFIX}{open.key}"
+    kept = lambda sha256: world.cloud.ledger.payload(owner, sha256)  # noqa: E731
+    world.cloud.inbox.append(("runs", Retract("run1", open.round.opened.ask.round, "a", kept)))
+    world.run(lambda: any(isinstance(fact, Retracted) for fact in world.cloud.facts))
+    if crash:
+        world.cloud.kill()
+        world.cloud.start()
+    world.run(lambda: world.finished)
+    assert world.cloud.models == test_offline.models(world)
+    (fact,) = (fact for fact in world.cloud.facts if isinstance(fact, Retracted))
+    assert [late.leaves for late in fact.belated] == [("a", "b", "c")]
+    assert [late for closed in world.rounds for late in closed.belated] == []

@@ -58,6 +58,12 @@ async def remove(session: Session, tenant: str, ask: bytes, member: str) -> None
     await session.execute(delete(Contribution).where(mine).execution_options(synchronize_session=False))
 
 
+async def void(session: Session, tenant: str, ask: bytes, member: str) -> None:
+    """Records that a belated answer counts nothing any more; it was taken all the same, and cannot come again."""
+    mine = (Contribution.tenant == tenant) & (Contribution.ask == ask.hex()) & (Contribution.member == member)
+    await session.execute(update(Contribution).where(mine).values(factor=0).execution_options(synchronize_session=False))
+
+
 async def retract(session: Session, tenant: str, run_id: str, number: int, device: str, at: datetime) -> bool:
     """Stores that a device is to be out of a round; says False where that is stored."""
     row = {"tenant": tenant, "run_id": run_id, "number": number, "device": device, "requested_at": at, "done_at": None}

@@ -9,7 +9,7 @@ from folkmoot_cloud.database import ReadSession, Session
 from folkmoot_cloud.pages import Rows, Window, page
 from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.statements import upsert
-from folkmoot_cloud.tables import Evaluation, Member, Round, Run
+from folkmoot_cloud.tables import Contribution, Evaluation, Member, Round, Run
 
 # (number, whether gateways, fate, how many)
 Count = tuple[int, bool, str, int]
@@ -33,14 +33,21 @@ async def find(session: ReadSession, tenant: str, run_id: str, number: int) -> R
 
 
 async def asked(session: ReadSession, tenant: str, device: str) -> list[tuple[str, int]]:
-    """Gives the open rounds of runs that are not finished in which a device was asked: run and number, sorted."""
-    wanted = (
-        select(Member.run_id, Member.number)
-        .join(Round, (Round.tenant == Member.tenant) & (Round.run_id == Member.run_id) & (Round.number == Member.number))
-        .join(Run, (Run.tenant == Member.tenant) & (Run.id == Member.run_id))
-        .where(Member.tenant == tenant, Member.device == device, Round.status == "open", Run.status != "finished")
-    )
-    return [(run, number) for run, number in await session.execute(wanted.distinct().order_by(Member.run_id, Member.number))]
+    """Gives the open rounds of runs that are not finished in which a device may be: run and number, sorted.
+
+    It was asked in them, or in the round whose Ask a belated answer in them is to.
+    """
+    mine = (Member.tenant == tenant) & (Member.device == device)
+    goes_on = (Round.status == "open") & (Run.status != "finished")
+    of_run = (Run.tenant == Round.tenant) & (Run.id == Round.run_id)
+    its_own = (Round.tenant == Member.tenant) & (Round.run_id == Member.run_id) & (Round.number == Member.number)
+    late = (Contribution.tenant == Member.tenant) & (Contribution.run_id == Member.run_id)
+    late &= (Contribution.asked == Member.number) & (Contribution.member == Member.gateway)
+    holds = (Round.tenant == Member.tenant) & (Round.run_id == Member.run_id) & (Round.number == Contribution.number)
+    columns = select(Round.run_id, Round.number)
+    asked_in = columns.select_from(Member).join(Round, its_own).join(Run, of_run).where(mine, goes_on)
+    held_in = columns.select_from(Member).join(Contribution, late).join(Round, holds).join(Run, of_run).where(mine, goes_on)
+    return sorted({(run, number) for wanted in (asked_in, held_in) for run, number in await session.execute(wanted)})
 
 
 async def homes(session: ReadSession, tenant: str, run_id: str, number: int, device: str) -> list[str]:

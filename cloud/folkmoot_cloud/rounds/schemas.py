@@ -29,7 +29,7 @@ class BelatedView(BaseModel):
     gateway: str
     asked: int = Field(description="Number of the round that had asked for it.")
     local: int = Field(description="Number of the gateway's local round that it is of; 0: it answers the Ask itself.")
-    factor: float = Field(description="What it counts, of 1.", examples=[0.5])
+    factor: float = Field(description="What it counts, of 1. 0: a device in it was taken out of this round.", examples=[0.5])
     devices: int = Field(description="Devices whose updates are in it.")
 
 

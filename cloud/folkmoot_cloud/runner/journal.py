@@ -216,6 +216,9 @@ class DatabaseJournal:
             await contributions.remove(session, self._tenant, ask, undone)
         row = await self._row(session, fact.run)
         await rounds.retracted(session, row, fact.number, fact.device, fact.gateways, undone, at)
+        for late in fact.belated:
+            await contributions.void(session, self._tenant, late.ask, late.member)
+            rounds.refused(session, row, late.round, late.member, late.local, "retracted", at)
         await contributions.retracted(session, self._tenant, fact.run, fact.number, fact.device, at)
 
     async def _closed(self, session: Session, fact: RoundClosed, at: datetime) -> None:

@@ -152,12 +152,15 @@ async def retractions(session: ReadSession, context: Context, tenant: str, runs:
     """Gives what is to be taken out of the open rounds of these runs, with the answers that it may be in."""
     found = []
     for row in await contributions.retractions(session, tenant, runs):
-        homes = await rounds.homes(session, tenant, row.run_id, row.number, row.device)
+        homes: dict[int, list[str]] = {}
+        answers = [answer for answer in await contributions.of_round(session, tenant, row.run_id, row.number) if answer.factor]
+        for number in {answer.asked for answer in answers}:
+            homes[number] = await rounds.homes(session, tenant, row.run_id, number, row.device)
         key = f"{PREFIX}{row.run_id}/{row.number}/train"
         kept = {
             bytes.fromhex(answer.payload): await entries.kept(session, context.blobs, tenant, key, answer.payload)
-            for answer in await contributions.of_round(session, tenant, row.run_id, row.number)
-            if answer.member in homes
+            for answer in answers
+            if answer.member in homes[answer.asked]
         }
         if None not in kept.values():  # otherwise the round has moved on since the first query: the next look finds out
             found.append(Retract(row.run_id, row.number, row.device, kept.get))

@@ -261,8 +261,9 @@ class Cloud:
         seats, held = open.round.seats, open.round.holder(wish.device)
         undone = None if held is None else (seats[held[0]].ask, held[0])
         gateways = tuple(name for name, seat in seats.items() if any(leaf.device == wish.device for leaf in seat.each or ()))
+        late = tuple(open.round.holding(wish.device))
         if self._below.retract(batch, open.key, wish.device, wish.kept):
-            self.facts.append(Retracted(wish.run, wish.number, wish.device, gateways, undone))
+            self.facts.append(Retracted(wish.run, wish.number, wish.device, gateways, undone, late))
         else:
             self.facts.append(Postponed(wish.run))
 
@@ -333,7 +334,7 @@ class Cloud:
                     sums,
                     open.traffic,
                     open.answered_ms,
-                    tuple(machine.belated.values()),
+                    tuple(one for one in machine.belated.values() if one.factor),
                 )
             )
             campaign.closed(machine)

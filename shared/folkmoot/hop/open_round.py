@@ -46,29 +46,31 @@ class Open:
             self.sums.add(merge.member, judged.content)
 
     def retract(self, batch: Batch, owner: str, device: str, kept: Kept) -> list[Effect] | None:
-        """Takes a device out, and the answer that it is in out of the sums; gives what else there is to do.
+        """Takes a device out, and the answers that it is in out of the sums; gives what else there is to do.
 
-        Gives None, and changes nothing, where `kept` does not have that answer. `owner` is the round's key in the journal.
+        Gives None, and changes nothing, where `kept` does not have such an answer. `owner` is the round's key in the journal.
         """
         if device in self.round.retracted:
             return []
         held = self.round.holder(device)
-        data = (batch.kept(owner, held[1]) or kept(held[1])) if held is not None else b""
-        if data is None:
+        payloads = [late.payload for late in self.round.holding(device)] + ([] if held is None else [held[1]])
+        contents = {payload: data for payload in payloads if (data := batch.kept(owner, payload) or kept(payload)) is not None}
+        if len(contents) < len(set(payloads)):
             return None
         event = round.Retracted(device)
         effects = self.round.handle(event, batch.now)
         batch.journal.append((owner, event))
         for effect in effects:
             if isinstance(effect, round.Unmerge):
-                self.sums.remove(effect.member, self._manifest(effect, data), data)
+                data = contents[effect.payload]
+                self.sums.remove(effect.member, self._manifest(effect, data), data, late(effect.belated))
                 batch.drop(owner, effect.payload)
                 self.kept -= len(data)
         return effects
 
     def _manifest(self, merge: Merge | Unmerge, data: bytes) -> Answer:
         ask = self.round.opened.ask
-        origin = merge.belated if isinstance(merge, Merge) and merge.belated is not None else ask
+        origin = merge.belated if merge.belated is not None else ask
         return Answer(base=origin.base, weights=origin.weights, program=ask.program, payload=merge.payload, size=len(data))
 
     def count(self, member: str, up: int = 0, down: int = 0) -> None:

@@ -51,7 +51,7 @@ class Sums(Protocol):
         """Adds what `judge` gave."""
         ...
 
-    def remove(self, member: str, answer: Answer, data: bytes) -> None:
+    def remove(self, member: str, answer: Answer, data: bytes, late: Late | None = None) -> None:
         """Takes an answer that was added out again: to the bit as if it had never come."""
         ...
 

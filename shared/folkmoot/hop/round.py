@@ -206,6 +206,7 @@ class Unmerge(msgspec.Struct, frozen=True):
 
     member: str
     payload: bytes
+    belated: Belated | None = None  # where it answers an earlier Ask
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -241,7 +242,7 @@ class Round:
         self.seats: dict[str, Seat] = {}
         self.closed: Closed | None = None
         self.retracted: set[str] = set()  # devices
-        self.belated: dict[bytes, Belated] = {}  # by the id of the Ask that was answered
+        self.belated: dict[bytes, Belated] = {}  # by the id of the Ask that was answered; factor 0: it was taken out again
         self._leaves: dict[str, str] = {}  # device to the member whose answer holds it
 
     @property
@@ -256,7 +257,7 @@ class Round:
     def merged(self) -> list[Merge]:
         """The answers that are in the sums."""
         own = [Merge(name, seat.payload) for name, seat in self.seats.items() if seat.state == "taken"]
-        return own + [Merge(one.member, one.payload, one) for one in self.belated.values()]
+        return own + [Merge(one.member, one.payload, one) for one in self.belated.values() if one.factor]
 
     @property
     def leaves(self) -> int:
@@ -272,6 +273,10 @@ class Round:
         """Gives the member whose answer brought a device's update into the sums, and that answer's sha256."""
         member = self._leaves.get(device)
         return None if member is None else (member, self.seats[member].payload)
+
+    def holding(self, device: str) -> list[Belated]:
+        """Gives the belated answers that have a device's update in them."""
+        return [late for late in self.belated.values() if device in late.leaves]
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """Takes one event at the time `now`; gives what to do once it is stored.
@@ -397,6 +402,9 @@ class Round:
         for name, seat in self.seats.items():
             if name in (event.device, held) or any(leaf.device == event.device for leaf in seat.each or ()):
                 effects += self._release(name, seat, event.device, now)
+        for late in self.holding(event.device):  # its home has forgotten it, and cannot make it again
+            effects.append(Unmerge(late.member, late.payload, late))
+            self.belated[late.ask] = msgspec.structs.replace(late, factor=0, leaves=())
         if self.state == "closed" and any(isinstance(effect, SendAsk) for effect in effects):
             self.state, self.closed = "open", None
         return effects

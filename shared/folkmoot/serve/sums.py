@@ -72,12 +72,7 @@ class Sums:
         return Admission(msgspec.structs.replace(self._ask, base=late.base, weights=late.weights), self._layout, LEAVES)
 
     def _discount(self, content: Partial, late: Late) -> Judgement:
-        """Makes of an answer what it counts here: its sums discounted, and of its metrics those that are not of its base."""
-        blend = Partial(
-            groups={name: parts.discounted(it, late.factor, self._ask.scale) for name, it in content.groups.items()},
-            leaves=(),
-            metrics={name: value for name, value in content.metrics.items() if name in TRAFFIC},
-        )
+        blend = self._blend(content, late)
         try:
             if blend.groups:
                 self._fold.check_blend(blend, late.reserved)
@@ -85,12 +80,24 @@ class Sums:
             return Judgement(rejection="full" if fault.reason == "weight_over_cap" else fault.reason, detail=fault.detail)
         return Judgement(leaves=content.merged, content=Blend(blend))
 
-    def remove(self, member: str, answer: Answer, data: bytes) -> None:
+    def _blend(self, content: Partial, late: Late) -> Partial:
+        """Makes of an answer what it counts here: its sums discounted, and of its metrics those that are not of its base."""
+        return Partial(
+            groups={name: parts.discounted(it, late.factor, self._ask.scale) for name, it in content.groups.items()},
+            leaves=(),
+            metrics={name: value for name, value in content.metrics.items() if name in TRAFFIC},
+        )
+
+    def remove(self, member: str, answer: Answer, data: bytes, late: Late | None = None) -> None:
         """Takes an answer that was added out again. Raises StoreFault where `data` would no longer be taken."""
-        verdict = self._admission.judge(member, answer, data)
+        verdict = (self._admission if late is None else self._earlier(late)).judge(member, answer, data)
         if isinstance(verdict, Rejected):
             raise StoreFault(f"an answer of {member} that was taken is now {verdict.reason}")
-        self._fold.retract(self._weigh(verdict.partial))
+        content = self._weigh(verdict.partial)
+        if late is None:
+            self._fold.retract(content)
+        else:
+            self._fold.unblend(self._blend(content, late))
 
     def partial(self) -> Partial:
         """Gives the sums."""

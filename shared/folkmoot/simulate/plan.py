@@ -115,7 +115,7 @@ def _adversary(rng: Random, machines: tuple[str, ...], horizon: int) -> Adversar
 
 
 def _offline(rng: Random, plan: Plan, horizon: int) -> Plan:
-    """Gives some runs a policy; where homes may go on by themselves, the cloud is away for long enough for it."""
+    """Gives some runs a policy, and homes that cannot be reached: for long enough, where they may go on by themselves."""
     if rng.random() < 0.7:
         return plan
     policy = Offline(
@@ -124,12 +124,14 @@ def _offline(rng: Random, plan: Plan, horizon: int) -> Plan:
         rounds=rng.choice([0, 0, 1, 2]),
         seconds=rng.choice([60, 600]),
     )
-    adversary = plan.adversary
-    if policy.rounds:
-        start = rng.randint(0, horizon)
-        away = Partition(frozenset(plan.homes), start, start + rng.choice([100_000, 150_000, 300_000]))
-        adversary = replace(adversary, partitions=(*adversary.partitions, away))
-    return replace(plan, adversary=adversary, terms={**plan.terms, "offline": policy})
+    start = rng.randint(0, horizon)
+    homes = frozenset(plan.homes if policy.rounds else rng.sample(list(plan.homes), 1))
+    away = Partition(
+        homes, start, start + rng.choice([100_000, 150_000, 300_000] if policy.rounds else [5_000, 30_000, 70_000])
+    )
+    adversary = replace(plan.adversary, partitions=(*plan.adversary.partitions, away))
+    terms = {**plan.terms, "offline": policy}
+    return replace(plan, adversary=adversary, terms=terms, rounds=plan.rounds + rng.choice([0, 2]))
 
 
 def _mishaps(rng: Random, plan: Plan, horizon: int) -> tuple[Mishap, ...]:

@@ -5,7 +5,7 @@ import pytest
 
 from folkmoot.errors import MisuseFault
 from folkmoot.hop import round
-from folkmoot.hop.round import Answered, Belated, Closed, Merge, Round, SendReceipt, Woke
+from folkmoot.hop.round import Answered, Belated, Closed, Merge, Retracted, Round, SendAsk, SendReceipt, Unmerge, Woke
 from folkmoot.wire.messages import Offline
 from tests.kit.asks import opened
 from tests.shared.hop.test_round import A, machine
@@ -45,3 +45,15 @@ def test_an_answer_that_comes_too_late_is_told_so_unless_the_policy_leaves_it_a_
         one.handle(round.Opened("key", question, round.Terms(deadline=10_000), (round.Invitation("d1"),)), 0)
         one.handle(Woke(), 10_000)
         assert one.handle(Answered("d1", A, ("d1",)), 10_001) == replies
+
+
+def test_a_belated_answer_goes_as_a_whole_with_a_device_that_is_taken_out_and_does_not_come_again() -> None:
+    one = machine("d1", "d2")
+    one.handle(late(b"1" * 16, "d1", "d3"), 1)
+    one.handle(late(b"2" * 16, "d4"), 1)
+    assert one.handle(Retracted("d3"), 2) == [Unmerge("d9", A, late(b"1" * 16, "d1", "d3"))]
+    assert [merge.belated for merge in one.merged] == [late(b"2" * 16, "d4")]
+    assert one.handle(Retracted("d3"), 3) == []
+    with pytest.raises(MisuseFault, match="counted twice"):
+        one.handle(late(b"1" * 16, "d1", "d3"), 4)
+    assert SendAsk("d9") not in one.resume(5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from folkmoot import parts
-from folkmoot.errors import StoreFault, UserFault
+from folkmoot.errors import MisuseFault, StoreFault, UserFault
 from folkmoot.hop.ports import Late
 from folkmoot.serve.sums import Sums
 from folkmoot.wire import codec, partial
@@ -106,3 +106,18 @@ def test_an_answer_to_an_earlier_ask_does_not_take_the_room_of_this_round() -> N
     late = Late(0, b"e" * 32, 1024, reserved=8)
     assert sums.judge("d1", *answered(earlier, 0.5, "d1", weight=3), {"d1"}, late).rejection == "full"
     assert sums.judge("d1", *answered(earlier, 0.5, "d1", weight=2), {"d1"}, late).rejection == ""
+
+
+def test_a_belated_answer_that_is_taken_out_was_never_there() -> None:
+    question, earlier = ask(scale=4, base=7), ask(base=5, weights=b"e" * 32)
+    late = Late(5, b"e" * 32, factor=724)
+    sums = Sums(question, LAYOUT)
+    sums.add("d1", sums.judge("d1", *answered(question, 1.0, "d1", weight=2), {"d1"}).content)
+    alone = sums.partial()
+    manifest, data = answered(earlier, 0.3, "d1", weight=4)
+    sums.add("d1", sums.judge("d1", manifest, data, {"d1"}, late).content)
+    assert sums.partial() != alone
+    sums.remove("d1", manifest, data, late)
+    assert sums.partial() == alone
+    with pytest.raises(MisuseFault, match="not blended in"):
+        sums.remove("d1", manifest, data, late)
