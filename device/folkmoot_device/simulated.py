@@ -18,7 +18,7 @@ class DeviceHost(Host):
         super().__init__(name, place)
         self._gateway = gateway
         self._parameters = parameters
-        self._train_ms = place.rng.randint(*TRAIN_MS)
+        self.train_ms = place.rng.randint(*TRAIN_MS)
         self.trained = 0
 
     def make(self) -> Agent:
@@ -39,7 +39,7 @@ class DeviceHost(Host):
                 self.trained += 1
                 self.driver.post("work", Trained(deed, toy.payload(self.name, ask, self._parameters)))
 
-        self.place.hubs["up"].at(self.place.now() + self._train_ms, done)
+        self.place.hubs["up"].at(self.place.now() + self.train_ms, done)
 
     def _stop(self, ask: bytes) -> None:
         self.driver.post("work", None)

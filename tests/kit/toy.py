@@ -1,68 +1,14 @@
-"""A task without a runtime: what training would give is a pure function of the device and of the model that it starts from."""
+"""The task of simulated federations, for tests of real ones."""
 
-import numpy as np
+from typing import Any
 
-from folkmoot import plugins
-from folkmoot.strategy import Model
-from folkmoot.wire import bundle, codec, partial
-from folkmoot.wire.layout import Layout, Tensor
-from folkmoot.wire.messages import Ask, Plan
-from folkmoot.wire.partial import Group, Leaf, Partial
-from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
+from folkmoot.simulate.toy import CONTRACT, examples, payload, program, train
+from folkmoot_cloud import simulated
+from folkmoot_cloud.runner.campaign import Campaign
 
-CONTRACT = "toy"
+__all__ = ["CONTRACT", "campaign", "examples", "payload", "program", "train"]
 
 
-def program(parameters: int) -> bundle.Program:
-    """Gives a program whose model is one vector; it has no runtime part."""
-    layout = Layout((Tensor("w", (parameters,)),))
-    contract = bundle.Contract(name=CONTRACT, x_shape=(1,))
-    manifest = bundle.Manifest(task="toy", version="1", layout=layout, contract=contract, batch=1, parameters=parameters)
-    return bundle.Program(manifest=manifest, tflite=b"\x1c\0\0\0TFL3")
-
-
-def examples(device: str) -> int:
-    """Gives how many examples a device has: 1 to 200."""
-    return 1 + codec.digest(device.encode())[0] % 200
-
-
-def train(device: str, ask: Ask, parameters: int) -> Partial:
-    """Gives the answer of a device: the same one whenever it does the same Ask."""
-    seed = int.from_bytes(codec.digest(device.encode() + ask.weights)[:8], "big")
-    delta = np.random.default_rng(seed).normal(size=parameters).astype("<f4")
-    groups = {} if ask.phase == "evaluate" else {"main": Group(examples(device), codec.FLOAT32, delta.tobytes())}
-    metrics = {"eval_count": 10, "eval_correct": seed % 11, "eval_members": 1} if ask.evaluate else {}
-    return Partial(groups=groups, leaves=(Leaf(device),), metrics=metrics)
-
-
-def campaign(parameters: int = 50, rounds: int = 3, **fields: object) -> Campaign:
-    """Gives a run of the toy task that starts from zeros."""
-    toy = program(parameters)
-    given = {
-        "run": "run1",
-        "program": bundle.dump(toy),
-        "manifest": toy.manifest,
-        "strategy": plugins.load("strategies", "fedavg", {}),
-        "strategy_name": "fedavg",
-        "options": {},
-        "selector": plugins.load("selectors", "uniform", {}),
-        "cohort": Cohort(),
-        "plan": Plan(),
-        "minimum": 1,
-        "deadline": 60_000,
-        "over_selection": 1.0,
-        "evaluate": True,
-        "scale": 22,
-        "bound": 64.0,
-        "cap": 10_000,
-        "total": 1 << 25,
-        "secret": "secret",
-    }
-    weights = np.zeros(parameters, "<f4")
-    spec = Spec(**{**given, **fields})  # type: ignore[arg-type]
-    return Campaign(spec, Model({"w": weights}), weights.tobytes(), version=0, number=0, rounds=rounds)
-
-
-def payload(device: str, ask: Ask, parameters: int) -> bytes:
-    """Gives the answer's bytes."""
-    return partial.dump(train(device, ask, parameters))
+def campaign(parameters: int = 50, rounds: int = 3, **fields: Any) -> Campaign:
+    """Gives a run of the toy task that starts from zeros; `fields` are those of its Spec."""
+    return simulated.campaign(parameters, rounds, **fields)

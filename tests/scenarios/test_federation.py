@@ -88,7 +88,7 @@ def test_an_answer_that_was_stored_is_not_trained_again_after_a_crash(tmp_path: 
     world = federation(tmp_path)
     device = world.devices["a"]
     world.run(lambda: device.trained == 1)
-    world.run(lambda: not device.inbox)
+    world.run(lambda: not device.driver.waiting)
     device.kill()
     device.start()
     world.run(lambda: world.finished)
@@ -104,9 +104,9 @@ def test_a_gateway_whose_disk_has_lost_something_begins_the_round_anew(tmp_path:
         world.run(lambda: any(open.round.leaves for open in gateway.node._below.rounds.values()))
         gateway.kill()
         if lost == "cache":
-            shutil.rmtree(gateway.folder / "cache")
+            shutil.rmtree(world.folder / "g1" / "cache")
         else:
-            with closing(sqlite3.connect(gateway.folder / "ledger.db")) as db:
+            with closing(sqlite3.connect(world.folder / "g1" / "ledger.db")) as db:
                 db.execute("DELETE FROM payload")
                 db.commit()
         gateway.start()

@@ -17,6 +17,7 @@ from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import PREFIX
 from folkmoot.link.adversary import Adversary, Partition
 from folkmoot.serve.driver import Input
+from folkmoot.simulate.host import Place
 from folkmoot.wire import partial
 from folkmoot.wire.messages import Offline
 from folkmoot_cloud.runner.campaign import Cohort
@@ -57,8 +58,8 @@ class Witness:
 class Watched(GatewayHost):
     """A gateway with a witness."""
 
-    def __init__(self, world: World, name: str) -> None:
-        super().__init__(world, name)
+    def __init__(self, name: str, place: Place) -> None:
+        super().__init__(name, place)
         self.said: Said = {}
 
     def make(self) -> Any:
@@ -76,7 +77,7 @@ def federation(folder: Path, homes: Mapping[str, list[str]] = HOMES, *, rounds: 
     spec = {name: fields.pop(name) for name in ("cohort", "over_selection") if name in fields}
     world = World(folder, dict(homes), **fields)
     for name in homes:
-        world.gateways[name] = world.hosts[name] = Watched(world, name)
+        world.gateways[name] = world.hosts[name] = Watched(name, world.gateways[name].place)
     world.start()
     world.cloud.enter(toy.campaign(world.parameters, rounds, offline=policy, **spec))
     return world
@@ -307,7 +308,7 @@ def test_a_local_round_goes_on_although_the_cache_is_gone(tmp_path: Path) -> Non
     gateway = world.gateways["g1"]
     world.run(lambda: len(said_of(world, "g1")) == 2)
     gateway.kill()
-    for path in (gateway.folder / "cache").iterdir():
+    for path in (world.folder / "g1" / "cache").iterdir():
         if path.stat().st_size == 4 * world.parameters:  # weights; the program can come only from the cloud
             path.unlink()
     gateway.start()

@@ -37,7 +37,8 @@ def retract(world: World, *devices: str) -> None:
     def kept(sha256: bytes) -> bytes | None:
         return world.cloud.ledger.payload(f"{PREFIX}{ROUND}", sha256)
 
-    world.cloud.inbox += [("runs", Retract("run1", 1, device, kept)) for device in devices]
+    for device in devices:
+        world.cloud.driver.post("runs", Retract("run1", 1, device, kept))
 
 
 def home(world: World, gateway: str) -> str:
@@ -138,7 +139,7 @@ def test_a_gateway_that_cannot_answer_again_is_waited_for_until_the_deadline(tmp
     world.gateways["g1"].kill()
     world.run(lambda: len(world.rounds) == 1)
     assert [(leaf.device, leaf.fate) for leaf in world.rounds[0].sums.leaves] == [("d", ""), ("e", "")]
-    assert (world.rounds[0].closed.reason, world.rounds[0].seats["g1"].fate) == ("deadline", "away:deadline")
+    assert (world.rounds[0].closed.reason, world.rounds[0].seats["g1"].fate) == ("deadline", "gone:deadline")
     assert world.cloud.models["run1", 1] == oracle.models(world.rounds, world.parameters)[1]
 
 
