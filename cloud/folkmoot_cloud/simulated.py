@@ -67,6 +67,8 @@ def campaign(parameters: int, rounds: int, **fields: Any) -> Campaign:
 class CloudHost(Host):
     """The cloud."""
 
+    grace = GRACE
+
     def journal(self) -> Tables:
         """Stores facts with the step that they are of."""
         self._tables = Tables(self, self._written)
@@ -84,7 +86,7 @@ class CloudHost(Host):
         below = self.below = Upper(tree, "cloud", self.spool, 2 * self.place.inline)
         self.join("down", tree, "cloud", upper=True)
         self.ports["down"].outlet.sent = below.sent
-        node = Cloud(below, GRACE)
+        node = Cloud(below, self.grace)
         histories = dict(self.ledger.histories())
         for run, entered in self._durable_runs().items():
             mine = [key for key in histories if key.startswith(f"{PREFIX}{run}/")]

@@ -13,7 +13,10 @@ from folkmoot.store.cache import Cache
 from folkmoot.store.ledger import Ledger
 from folkmoot.store.spool import Spool
 from folkmoot_cloud.runner.facts import RoundClosed
+from folkmoot_device.simulated import TRAIN_MS
 from folkmoot_gateway.simulated import GatewayHost
+
+GRACE = 90_000  # ms: longer than a round, so that only its deadline counts a silent home out
 
 __all__ = ["GatewayHost", "World"]
 
@@ -67,6 +70,12 @@ class World(Simulated):
         )
         super().__init__(plan, lambda name: Files(folder / name))
         self.folder, self.parameters = folder, parameters
+        self.cloud.grace = GRACE
+        draws = Random(seed)
+        for _ in self.hubs:
+            draws.random()  # the networks' own
+        for device in self.devices.values():
+            device.train_ms = draws.randint(*TRAIN_MS)
 
     @property
     def rounds(self) -> list[RoundClosed]:

@@ -139,7 +139,7 @@ def test_a_gateway_that_cannot_answer_again_is_waited_for_until_the_deadline(tmp
     world.gateways["g1"].kill()
     world.run(lambda: len(world.rounds) == 1)
     assert [(leaf.device, leaf.fate) for leaf in world.rounds[0].sums.leaves] == [("d", ""), ("e", "")]
-    assert (world.rounds[0].closed.reason, world.rounds[0].seats["g1"].fate) == ("deadline", "gone:deadline")
+    assert (world.rounds[0].closed.reason, world.rounds[0].seats["g1"].fate) == ("deadline", "away:deadline")
     assert world.cloud.models["run1", 1] == oracle.models(world.rounds, world.parameters)[1]
 
 
@@ -261,7 +261,7 @@ def test_a_device_that_is_taken_out_takes_a_belated_answer_with_it(tmp_path: Pat
     (open,) = world.cloud.node._below.rounds.values()
     owner = f"{PREFIX}{open.key}"
     kept = lambda sha256: world.cloud.ledger.payload(owner, sha256)  # noqa: E731
-    world.cloud.inbox.append(("runs", Retract("run1", open.round.opened.ask.round, "a", kept)))
+    world.cloud.driver.post("runs", Retract("run1", open.round.opened.ask.round, "a", kept))
     world.run(lambda: any(isinstance(fact, Retracted) for fact in world.cloud.facts))
     if crash:
         world.cloud.kill()
