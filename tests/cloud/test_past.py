@@ -125,3 +125,21 @@ def test_a_run_without_a_policy_remembers_nothing() -> None:
     one.closed(machine)
     assert not one.past.rounds
     assert one.standing("g1", OWN, answer()) == "late"
+
+
+def test_a_device_that_was_taken_out_does_not_come_back_belatedly_nor_in_what_its_home_learnt_by_itself() -> None:
+    one = toy.campaign(offline=Offline(staleness=3, rounds=2))
+    one.key = "run1/1/train"
+    machine = round.Round()
+    members = (round.Invitation("g1", (Invited("d1"), Invited("d2"))), round.Invitation("g2", (Invited("d3"),)))
+    machine.handle(round.Opened(one.key, one._ask("train", 1), round.Terms(deadline=9), members), 0)
+    for device in ("d1", "d3"):
+        machine.handle(round.Retracted(device), 1)
+    machine.handle(round.Woke(), 9)
+    one.closed(machine)
+    one.key = "run1/2/train"
+    found = one.standing("g1", OWN, answer())
+    assert isinstance(found, Welcome)
+    assert found.below == {"d2"}
+    assert one.standing("g1", round.local_id(OWN, 1), answer(local=1)) == "late"
+    assert one.standing("g2", round.ask_id("run1/1/train", "g2"), answer()) == "late"

@@ -148,6 +148,7 @@ async def test_what_a_run_remembers_of_its_rounds_is_what_the_tables_say(cloud: 
     row = await cloud.row(run)
     async with cloud.database.write() as session:
         became = [Fate("g1", "", "silent"), Fate("g2", "", "answered"), Fate("g3", "", "refused"), Fate("g2", "d3", "rejected")]
+        became.append(Fate("g1", "d2", "retracted"))
         await progress.told(session, row, 2, became, now())
         await contributions.add(session, MAIN, ask=b"2" * 16, member="g2", number=2, asked=2, local=0, factor=1024, **told)
         await contributions.add(session, MAIN, ask=b"1" * 16, member="g1", number=3, asked=2, local=1, factor=724, **told)
@@ -157,6 +158,7 @@ async def test_what_a_run_remembers_of_its_rounds_is_what_the_tables_say(cloud: 
     assert found.rounds[2] == Kept(
         base=1,
         weights=sha256(parcels.weights(1)).digest(),
-        asked={"g1": frozenset({"d1", "d2"}), "g2": frozenset({"d3"})},
+        asked={"g1": frozenset({"d1"}), "g2": frozenset({"d3"})},
         counted=frozenset({b"1" * 16, b"2" * 16}),
+        cut=frozenset({"g1"}),
     )

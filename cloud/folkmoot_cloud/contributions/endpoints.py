@@ -27,6 +27,7 @@ async def retract(
     """The open rounds that have asked it close as if it had never been asked: their models are the same to the bit.
 
     None of them closes before that is done. What it still trains is called off, and it is not asked again in these rounds; the
-    next ones may ask it. Doing it twice changes nothing. What closed rounds have learnt from it stays in their models.
+    next ones may ask it. A belated answer that holds it and counts in one of them is taken out as a whole, for its home cannot
+    make it again. Doing it twice changes nothing. What closed rounds have learnt from it stays in their models.
     """
     return await service.retract(writer.session, writer.state["engine"], writer.tenant, device, writer.now)

@@ -227,3 +227,14 @@ def test_events_of_the_release_before_are_read_as_asks_of_the_upper_end() -> Non
     stored = codec.parse(codec.dump(ASKED), limit=10_000)
     del stored["local"]
     assert codec.convert(stored, Asked) == ASKED
+
+
+@pytest.mark.parametrize("reason", ["retracted", "lost"])
+def test_an_answer_that_can_be_of_no_use_is_over_whatever_the_policy(reason: str) -> None:
+    item = Member()
+    item.handle(OFFLINE, 0)
+    assert item.handle(Cancelled(reason), 1) == [StopWork(reason), Forget(f"cancelled:{reason}")]
+    other = Member()
+    other.handle(OFFLINE, 0)
+    other.handle(WORKED, 1)
+    assert other.handle(Cancelled(reason), 2) == [Forget(f"cancelled:{reason}")]
