@@ -26,7 +26,8 @@ async def test_a_link_that_resets_every_six_seconds_costs_a_tenth_at_most(tmp_pa
 
 
 @pytest.mark.broker
-@pytest.mark.parametrize("dialect", ["5", pytest.param("3.1.1", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dialect", ["5", "3.1.1"])
 async def test_a_device_that_reboots_three_times_each_way_costs_a_tenth_at_most(tmp_path: Path, dialect: str) -> None:
     carried = await carry(tmp_path, dialect, SLOW, down=THRICE, up=THRICE)
     assert arrived(carried)
