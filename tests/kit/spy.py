@@ -89,8 +89,8 @@ class Spy:
 
 
 @contextmanager
-def spying(brokers: Mapping[str, int]) -> Iterator[Spy]:
-    """Gives a spy on brokers, name to port. They may go and come back."""
+def spying(brokers: Mapping[str, int], filters: tuple[str, ...] = ("fl/v1/#",)) -> Iterator[Spy]:
+    """Gives a spy on brokers, name to port, who hears what `filters` let through. They may go and come back."""
     spy, ready, ending = Spy(), threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
@@ -98,7 +98,7 @@ def spying(brokers: Mapping[str, int]) -> Iterator[Spy]:
         links = []
         for name, port in brokers.items():
             tree = Tree(upper="" if name == "cloud" else name)
-            session = Session(client=f"spy-{name}", filters=("fl/v1/#",), expiry_s=60, keepalive_s=10, receive_maximum=1_000)
+            session = Session(client=f"spy-{name}", filters=filters, expiry_s=60, keepalive_s=10, receive_maximum=1_000)
             link: MqttLink
 
             def hear(event: Event, name: str = name, tree: Tree = tree) -> None:
