@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import paho.mqtt.subscribe
-
+from folkmoot.link.endpoint import Endpoint
+from folkmoot.link.face import Arrived
 from folkmoot.serve import memory
+from tests.kit.ear import join
 
 DROPPED = "$SYS/broker/publish/messages/dropped"
 
@@ -30,7 +31,7 @@ def look(at: float, pid: int, folder: Path) -> Gauge:
     kinds = []
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile
-            kinds.append(os.readlink(descriptor).split(":")[0])
+            kinds.append(str(descriptor.readlink()).split(":")[0])
     return Gauge(
         at=at,
         resident=memory.resident(pid) / 2**20,
@@ -51,9 +52,13 @@ def _size(folder: Path) -> int:
     return size
 
 
-def dropped(port: int) -> int:
+async def dropped(port: int) -> int:
     """Gives how many messages a Mosquitto has dropped since it started; it says so every ten seconds."""
-    return int(paho.mqtt.subscribe.simple(DROPPED, hostname="127.0.0.1", port=port).payload)
+    link, ear = join(Endpoint("127.0.0.1", port), "dropped", DROPPED, keep=False, expiry_s=0)
+    said = await ear.next(Arrived)
+    link.stop()
+    await link.stopped()
+    return int(said.payload)
 
 
 def strays(mark: str) -> list[str]:

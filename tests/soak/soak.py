@@ -1,5 +1,6 @@
 """A soak: run after run, while devices come and go and gateways are started again, and what every process holds meanwhile."""
 
+import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -68,15 +69,19 @@ class Report:
             + ", ".join(f"{count} {fate}" for fate, count in sorted(self.record.fates.items()))
         )
         yield f"departures: {self.left}; receipts: {dict(sorted(self.receipts.items()))}; dropped by brokers: {self.dropped}"
-        yield f"in a round's model: {self.answered:.0%} of the devices (median); models made again: {self.checked}, all the same"
-        yield f"{'':<8}{'judged':>8}{'resident, MiB':>17}{'a hour':>9}{'PSS':>7}{'files':>10}{'sockets':>10}{'threads':>10}{'disk, MiB':>15}"
+        yield f"in a round's model: {self.answered:.0%} of the devices (median); models made again and the same: {self.checked}"
+        heads = ("", "minutes", "resident, MiB", "per hour", "PSS", "files", "sockets", "threads", "disk, MiB")
+        yield _LINE.format(*heads)
         for life in self.lives:
-            one = {field: "{:g}-{:g}".format(*life.thirds(field)) for field in ("files", "sockets", "threads")}
-            sizes = {field: "{:.1f}-{:.1f}".format(*life.thirds(field)) for field in ("resident", "folder")}
-            yield (
-                f"{life.name:<8}{life.seconds / 60:>6.1f} m{sizes['resident']:>17}{life.slope:>+9.2f}"
-                f"{life.judged[-1].proportional:>7.1f}{one['files']:>10}{one['sockets']:>10}{one['threads']:>10}{sizes['folder']:>15}"
+            counts = ["{:g} to {:g}".format(*life.thirds(field)) for field in ("files", "sockets", "threads")]
+            resident, folder = ("{:.1f} to {:.1f}".format(*life.thirds(field)) for field in ("resident", "folder"))
+            last = life.judged[-1].proportional
+            yield _LINE.format(
+                life.name, f"{life.seconds / 60:.1f}", resident, f"{life.slope:+.1f}", f"{last:.1f}", *counts, folder
             )
+
+
+_LINE = "{:<6}{:>8}{:>18}{:>10}{:>7}{:>12}{:>10}{:>10}{:>16}"
 
 
 class Soak:
@@ -141,7 +146,10 @@ class Soak:
         raise AssertionError(f"when all had come back, these were not in the model: {sorted(missing)}")
 
     def report(self, models: int) -> Report:
-        """Gives what was found; `models` of them are made again. Raises AssertionError where the record is not what it must be."""
+        """Gives what was found; `models` of them are made again.
+
+        Raises AssertionError where the record is not what it must be.
+        """
         found = record.read(self._town, self._runs)
         record.check_rounds(found, self._town.home)
         receipts = record.check_receipts(found, self._spy.seen)
@@ -152,7 +160,7 @@ class Soak:
             record=found,
             receipts=receipts,
             left=dict(self._churn.left),
-            dropped={name: gauges.dropped(broker.port) for name, broker in self._town.brokers.items()},
+            dropped={name: asyncio.run(gauges.dropped(broker.port)) for name, broker in self._town.brokers.items()},
             checked=self._remake(found, models),
             strays=[],
         )

@@ -26,7 +26,7 @@ class Life:
 
     @property
     def slope(self) -> float:
-        """MiB of resident memory per hour: the median of the slopes between all looks (Theil and Sen), outliers are nothing to it."""
+        """MiB of resident memory per hour, as Theil and Sen have it: outliers are nothing to it."""
         return 3_600 * slope([(one.at, one.resident) for one in self.judged])
 
     @property
