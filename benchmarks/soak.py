@@ -4,8 +4,9 @@
     python -m benchmarks.soak --devices 100 --minutes 3
 
 Devices are the fleet simulator's, in processes of 25 that are killed or say goodbye and come back, every five seconds another
-one; each really trains `digits-mlp`. Four homes, a Mosquitto for each and one for the cloud, SQLite; run after run of ten rounds
-of 8 s at most; one gateway is killed, another one started again in order. Then all come back, and everybody must be in a round.
+one; each really trains `digits-mlp`. Four homes, a Mosquitto for each and one for the cloud, SQLite; run after run of ten
+rounds of 8 s at most; one gateway is killed, another one started again in order. Then all come back, and everybody must be in a
+round.
 
 Ends with 1 where memory, files, sockets or threads have not levelled off; what is wrong with the record ends it at once. Its
 folder is then kept.
