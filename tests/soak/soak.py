@@ -5,7 +5,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -242,6 +242,4 @@ def soak(folder: Path, scale: Scale, say: Say, models: int = 10) -> Report:
         one.last()
         one.close()
         report = one.report(models)
-    return Report(
-        **{**{name: getattr(report, name) for name in Report.__dataclass_fields__}, "strays": gauges.strays(f"SOAK={folder}")}
-    )
+    return replace(report, strays=gauges.strays(f"SOAK={folder}"))
