@@ -41,11 +41,15 @@ class Spy:
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+        self.said: dict[tuple[str, str], bytes] = {}  # what a broker has said last about itself, by broker and topic
         self._news = threading.Condition()
         self._asks: dict[bytes, tuple[str, int]] = {}
 
     def hear(self, broker: str, tree: Tree, event: Event) -> None:
         """Takes what a link says."""
+        if isinstance(event, Arrived) and event.topic.startswith("$SYS/"):
+            self.said[broker, event.topic] = event.payload
+            return
         if not isinstance(event, Arrived) or event.retained:
             return
         try:

@@ -5,12 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from folkmoot.link.endpoint import Endpoint
-from folkmoot.link.face import Arrived
 from folkmoot.serve import memory
-from tests.kit.ear import join
-
-DROPPED = "$SYS/broker/publish/messages/dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +45,6 @@ def _size(folder: Path) -> int:
             with suppress(FileNotFoundError):  # removed meanwhile
                 size += (Path(path) / name).stat().st_size
     return size
-
-
-async def dropped(port: int) -> int:
-    """Gives how many messages a Mosquitto has dropped since it started; it says so every ten seconds."""
-    link, ear = join(Endpoint("127.0.0.1", port), "dropped", DROPPED, keep=False, expiry_s=0)
-    said = await ear.next(Arrived)
-    link.stop()
-    await link.stopped()
-    return int(said.payload)
 
 
 def strays(mark: str) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from folkmoot.link.broker import Broker
 from tests.soak import gauges
 
 HOLDS = """
@@ -49,7 +48,3 @@ def test_who_is_left_over_is_found_by_the_mark_of_its_environment(tmp_path: Path
         (found,) = gauges.strays(mark)
         assert found.startswith(f"{left}: {sys.executable}")
     assert gauges.strays(mark) == []
-
-
-async def test_a_broker_says_how_much_it_has_dropped(mosquitto: Broker) -> None:
-    assert await gauges.dropped(mosquitto.port) == 0
