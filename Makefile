@@ -4,7 +4,7 @@
 #   INSTALL=0    never install Debian packages
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup demo test test-slow test-all faults fuzz check format bench constraints secrets clean
+.PHONY: help setup demo test test-slow test-all faults soak fuzz check format bench constraints secrets clean
 
 PYTHON ?=
 INSTALL ?= 1
@@ -44,6 +44,10 @@ fuzz: setup ## five minutes for each reader of bytes from elsewhere; ARGS='messa
 faults: setup ## everything that can go wrong, done to real processes: an hour; ARGS=kill. for some of it
 	@.ci/services
 	@.venv/bin/python -m tests.faults $(ARGS)
+
+soak: setup ## 500 devices that come and go for 20 minutes; ARGS='--devices 100 --minutes 3' for less
+	@.ci/services
+	@.venv/bin/python -m benchmarks.soak $(ARGS)
 
 check: setup ## lint, types, import contracts, pins
 	.venv/bin/ruff check

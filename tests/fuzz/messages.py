@@ -40,7 +40,9 @@ def _message(data: bytes) -> None:
         assert type(sent[0]) is int
         assert sent[1] == NUMBERS[type(envelope.body)]
         assert sound("message", again), again.hex()
-        assert codec.unseal(again, limit=LIMIT) == envelope or b"\xf9\x7e\x00" in again  # NaN is unlike itself
+        # The digest is of what came, with what this minor version does not know.
+        read = msgspec.structs.replace(codec.unseal(again, limit=LIMIT), digest=envelope.digest)
+        assert read == envelope or b"\xf9\x7e\x00" in again  # NaN is unlike itself
         assert codec.seal(codec.unseal(again, limit=LIMIT)) == again
         _ranges(envelope.body)
 

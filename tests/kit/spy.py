@@ -42,11 +42,15 @@ class Spy:
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+        self.said: dict[tuple[str, str], bytes] = {}  # what a broker has said last about itself, by broker and topic
         self._news = threading.Condition()
         self._asks: dict[bytes, tuple[str, int]] = {}
 
     def hear(self, broker: str, tree: Tree, event: Event) -> None:
         """Takes what a link says."""
+        if isinstance(event, Arrived) and event.topic.startswith("$SYS/"):
+            self.said[broker, event.topic] = event.payload
+            return
         if not isinstance(event, Arrived) or event.retained:
             return
         try:
@@ -90,8 +94,11 @@ class Spy:
 
 
 @contextmanager
-def spying(brokers: Mapping[str, int], *, old: bool = False) -> Iterator[Spy]:
-    """Gives a spy on brokers, name to port. They may go and come back; `old`: they know no MQTT 5, which is not tried first."""
+def spying(brokers: Mapping[str, int], filters: tuple[str, ...] = ("fl/v1/#",), *, old: bool = False) -> Iterator[Spy]:
+    """Gives a spy on brokers, name to port, who hears what `filters` let through. They may go and come back.
+
+    `old`: they know no MQTT 5, which is not tried first.
+    """
     spy, ready, ending = Spy(), threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
@@ -99,7 +106,7 @@ def spying(brokers: Mapping[str, int], *, old: bool = False) -> Iterator[Spy]:
         links = []
         for name, port in brokers.items():
             tree = Tree(upper="" if name == "cloud" else name)
-            session = Session(client=f"spy-{name}", filters=("fl/v1/#",), expiry_s=60, keepalive_s=10, receive_maximum=1_000)
+            session = Session(client=f"spy-{name}", filters=filters, expiry_s=60, keepalive_s=10, receive_maximum=1_000)
             link: MqttLink
 
             def hear(event: Event, name: str = name, tree: Tree = tree) -> None:
