@@ -31,7 +31,9 @@ def change(data: bytes, rng: random.Random, front: int | None = 0) -> bytes:
 
 def _damaged(data: bytes, rng: random.Random) -> bytes:
     at, end = sorted(rng.randrange(len(data) + 1) for _ in range(2))
-    match rng.randrange(5):
+    match rng.randrange(6):
+        case 5:
+            return data + rng.randbytes(1)
         case 0:
             return data[:at] + data[end:]
         case 1:
