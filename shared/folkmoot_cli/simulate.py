@@ -43,11 +43,14 @@ def simulate(
 
     Example: folkmoot simulate --faults 0-1999 --record seeds.jsonl
     """
-    logging.disable(logging.CRITICAL)  # thousands of programs that fail on purpose
     first, last = _range(faults)
-    if first == last and record is None:
-        return _one(first, [name for name in about.split(",") if name])
-    return _many(first, last, record, workers)
+    logging.disable(logging.CRITICAL)  # thousands of programs that fail on purpose
+    try:
+        if first == last and record is None:
+            return _one(first, [name for name in about.split(",") if name])
+        return _many(first, last, record, workers)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _range(text: str) -> tuple[int, int]:

@@ -10,9 +10,8 @@ import msgspec
 from folkmoot import clock, parts
 from folkmoot.hop import lower, member, round, upper
 from folkmoot.hop.batch import Batch
-from folkmoot.hop.ports import Judgement
 from folkmoot.hop.roster import Roster
-from folkmoot.serve import driver, sums
+from folkmoot.serve import driver
 from folkmoot.serve.port import Births
 from folkmoot.simulate import disk
 from folkmoot.wire import codec
@@ -29,14 +28,7 @@ def count_twice() -> None:
     for state in ("asked", "started", "away", "gone", "taken"):
         round._SEAT[state, round.Answered] = merge
     round.Seat.open = property(lambda self: self.state in ("asked", "started", "away", "gone", "taken"))  # type: ignore[assignment]
-    sums.Sums.judge = _judge_without_sums  # type: ignore[method-assign]
     parts.Fold.check = lambda self, content: None  # type: ignore[method-assign,assignment]
-
-
-def _judge_without_sums(self: sums.Sums, member: str, answer: Any, data: bytes, below: Any) -> Judgement:
-    verdict = self._admission.judge(member, answer, data, below)
-    content = self._weigh(verdict.partial) if hasattr(verdict, "partial") else None
-    return Judgement(leaves=content.merged, content=content) if content else Judgement(rejection="shape")
 
 
 def acknowledge_first() -> None:
@@ -68,13 +60,8 @@ def never_sync() -> None:
 
 def lose_answers_in_a_restart() -> None:
     """That an answer was taken is not journalled."""
-    original = upper.Upper._complete
-
-    def complete(self: upper.Upper, batch: Batch, *rest: Any) -> None:
-        original(self, batch, *rest)
-        batch.journal = [(key, event) for key, event in batch.journal if not isinstance(event, round.Answered)]
-
-    upper.Upper._complete = complete  # type: ignore[method-assign]
+    whole = Batch.rows.fget  # type: ignore[attr-defined]
+    Batch.rows = property(lambda self: [row for row in whole(self) if not isinstance(row[1], round.Answered)])  # type: ignore[assignment]
 
 
 def keep_no_payload() -> None:
