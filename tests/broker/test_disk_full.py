@@ -270,7 +270,10 @@ async def test_a_cloud_whose_disk_is_full_says_so_and_finishes_the_run_when_ther
             return ready.status_code == 503 and "no room on the disk" in ready.json()["engine"]
 
         await until(found, told)
-        refused = await found.api.post("/v1/runs", json={"task": "toy", "rounds": 1})
+        # A small thing may still have room in SQLite's log, and is then taken and stored; this cannot.
+        large = bundle.dump(bundle.Bundle(program=bundle.dump(toy.program(700_000)), weights=bytes(2_800_000)))
+        kind = {"Content-Type": "application/octet-stream"}
+        refused = await found.api.post("/v1/tasks", content=large, headers=kind)
         assert refused.status_code == 503
         assert refused.json()["detail"].startswith("no room on the disk: ")
         assert (await found.api.get(f"/v1/runs/{run}")).status_code == 200  # what is stored can be read
