@@ -23,16 +23,20 @@ def test_nothing_that_coverage_leads_to_breaks_a_law(name: str, tmp_path: Path) 
     assert came.edges > 5
 
 
+# The session's own seed is given: what it comes across by itself within a minute is a matter of luck.
 BROKEN = """
+import sys
 from tests.fuzz import guided
 from folkmoot.wire import codec
 codec.whole = lambda rows, kind: None
+sys.argv.append("-seed={seed}")
 guided.main()
 """
+SEED = 2
 
 
 def test_a_broken_law_is_found_and_kept(tmp_path: Path) -> None:
-    came = session.guide(TARGETS["partials"], 60, tmp_path, ("-c", BROKEN))
+    came = session.guide(TARGETS["partials"], 60, tmp_path, ("-c", BROKEN.format(seed=SEED)))
     assert "AssertionError" in came.said
     (file,) = came.found
     again = subprocess.run(
