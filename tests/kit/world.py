@@ -37,7 +37,7 @@ class Files:
 
     def lose_power(self, rng: Random) -> None:
         """Files of a system that is up lose nothing: that is for folkmoot.simulate.disk."""
-        raise NotImplementedError
+        raise AssertionError("a power cut needs folkmoot.simulate.disk")
 
 
 class _Ledger(Ledger):

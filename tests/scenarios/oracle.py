@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from folkmoot.simulate.oracle import SCALE
+from folkmoot.simulate.oracle import lifted as lifting
 from folkmoot_cloud.runner.facts import RoundClosed
 from tests.kit import toy
 from tests.kit.asks import ask
 
-SCALE = 22
 CHECKED = 500  # elements of an update that are lifted by rational arithmetic as well
 
 
@@ -48,13 +49,7 @@ def chain(rounds: tuple[tuple[str, ...], ...], parameters: int) -> tuple[str, ..
 
 def lift(update: "np.ndarray[Any, Any]", examples: int) -> "np.ndarray[Any, Any]":
     """Gives an update times its examples, in multiples of 2^-SCALE, ties to even: by integers, which rationals check."""
-    fraction, exponent = np.frexp(update)
-    whole = np.ldexp(fraction, 24).astype(np.int64) * examples  # times 2^(exponent - 24)
-    shift = exponent.astype(np.int64) - 24 + SCALE
-    right = np.clip(-shift, 1, 62)
-    down, rest, half = whole >> right, whole & ((1 << right) - 1), 1 << (right - 1)
-    down += (rest > half) | ((rest == half) & (down & 1 == 1))
-    lifted = np.where(shift >= 0, whole << np.clip(shift, 0, 62), down)
+    lifted = lifting(update, examples, SCALE)
     for at in range(min(CHECKED, len(update))):
         assert lifted[at] == round(Fraction(float(update[at])) * (examples << SCALE))
-    return lifted
+    return lifted  # type: ignore[no-any-return]

@@ -1,5 +1,6 @@
 """One machine of a simulated federation: a disk that outlives crashes, and a program that does not."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -66,7 +67,7 @@ class Place:
     stores: Stores = field(default_factory=Disk)
 
 
-class Host:
+class Host(ABC):
     """A machine. Subclasses are the tiers' (`simulated.py` in each of them)."""
 
     def __init__(self, name: str, place: Place) -> None:
@@ -113,9 +114,9 @@ class Host:
         """Gives where steps are stored."""
         return Local(self.ledger)
 
+    @abstractmethod
     def make(self) -> Node:
         """Gives the program, restored."""
-        raise NotImplementedError
 
     def wall(self) -> int:
         """What this machine believes that the time is, in ms since 1970."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,10 @@ def quick(folder: Path) -> Room:
     return Room(folder, first=0.01, every=0.01)
 
 
+async def nothing(station: Station) -> None:
+    """Is a life that is over at once."""
+
+
 async def test_a_life_that_cannot_begin_is_begun_again_until_it_can(tmp_path: Path) -> None:
     until, lives = asyncio.Event(), []
 
@@ -38,14 +43,14 @@ async def test_a_life_that_cannot_begin_is_begun_again_until_it_can(tmp_path: Pa
 async def test_what_does_not_pass_ends_the_node(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"this is no database, and never was one" * 100)
     with pytest.raises(StoreFault, match="not a database") as caught:
-        await keep(tmp_path, asyncio.Event(), lambda station: asyncio.sleep(0), quick(tmp_path))
+        await keep(tmp_path, asyncio.Event(), nothing, quick(tmp_path))
     assert not isinstance(caught.value, DiskFault)
 
 
 async def test_another_process_s_folder_ends_the_node(tmp_path: Path) -> None:
     other = Ledger(tmp_path / "ledger.db")
     with pytest.raises(StoreFault, match="another process uses it") as caught:
-        await keep(tmp_path, asyncio.Event(), lambda station: asyncio.sleep(0), quick(tmp_path))
+        await keep(tmp_path, asyncio.Event(), nothing, quick(tmp_path))
     assert not isinstance(caught.value, DiskFault)
     other.close()
 
@@ -77,8 +82,16 @@ async def test_it_can_be_stopped_while_it_waits(tmp_path: Path, make_disk: MakeD
     disk = make_disk(tmp_path / "node", 4 << 20)
     disk.fill()
     until = asyncio.Event()
-    node = asyncio.create_task(keep(disk.folder, until, lambda station: asyncio.sleep(0)))
-    await asyncio.sleep(0)
+    waits = asyncio.Event()
+
+    class Telling(Room):
+        async def wait(self, *given: Any) -> None:
+            waits.set()
+            await super().wait(*given)
+
+    node = asyncio.create_task(keep(disk.folder, until, nothing, Telling(disk.folder)))
+    await waits.wait()
+    assert not node.done()
     until.set()
     await node
 
