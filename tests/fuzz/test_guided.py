@@ -23,6 +23,14 @@ def test_nothing_that_coverage_leads_to_breaks_a_law(name: str, tmp_path: Path) 
     assert came.edges > 5
 
 
+def test_the_memory_of_who_starts_a_session_is_not_counted_as_its_own(tmp_path: Path) -> None:
+    held = bytes(session.RESIDENT << 20).replace(b"\0", b"\1")  # written to, hence resident
+    came = session.guide(TARGETS["topics"], 1, tmp_path)
+    assert held
+    assert not came.found, came.said[-4000:]
+    assert came.peak < session.RESIDENT
+
+
 # The session's own seed is given: what it comes across by itself within a minute is a matter of luck.
 BROKEN = """
 import sys
