@@ -17,10 +17,11 @@ NEVER = {"ask": b"", "remaining_ms": None}  # what stands for a key that is left
 
 
 def run(data: bytes) -> None:
-    """Reads one input."""
+    """Reads one input; a message as it is, and as it is where nothing has damaged it on its way."""
     kind, content = data[0] % (len(TYPES) + 1) if data else 0, data[1:]
     if kind == 0:
         _message(content)
+        _message(codec.check(content))
     else:
         _body(content, TYPES[kind])
 
@@ -29,9 +30,11 @@ def _message(data: bytes) -> None:
     found: list[codec.Envelope] = []
     with bounded(len(data) if len(data) <= LIMIT else 0):
         reason = refusal(lambda: found.append(codec.unseal(data, limit=LIMIT)))
-    assert reason in ("", "malformed", "oversized", "unknown_type"), reason
+    assert reason in ("", "crc", "malformed", "oversized", "unknown_type"), reason
     assert (len(data) > LIMIT) == (reason == "oversized")
+    assert reason in ("", "crc", "oversized") or data == codec.check(data)
     for envelope in found:
+        assert data == codec.check(data)
         sent, again = cbor2.loads(data), codec.seal(envelope)
         assert deterministic(data), data.hex()
         for key, name in KEYS.items():

@@ -106,16 +106,15 @@ statuses = st.builds(
     software=TEXT,
     bye=st.booleans(),
 )
-CRCS = st.integers(0, 0xFFFFFFFF)
 BODIES: dict[type[Body], st.SearchStrategy[Body]] = {
     m.Ask: asks,
     m.Started: st.builds(m.Started),
     m.Refuse: st.builds(m.Refuse, reason=WORDS, detail=TEXT),
     m.Answer: answers,
     m.Receipt: receipts,
-    m.Chunk: st.builds(m.Chunk, payload=DIGESTS, index=COUNTS, crc=CRCS, data=st.binary(max_size=100)),
+    m.Chunk: st.builds(m.Chunk, payload=DIGESTS, index=COUNTS, data=st.binary(max_size=100)),
     m.Get: st.builds(m.Get, blob=DIGESTS | st.just(b""), chunk=PIECES, first=COUNTS, count=st.integers(0, 256)),
-    m.Block: st.builds(m.Block, blob=DIGESTS, index=COUNTS, size=SIZES, crc=CRCS, data=st.binary(max_size=100)),
+    m.Block: st.builds(m.Block, blob=DIGESTS, index=COUNTS, size=SIZES, data=st.binary(max_size=100)),
     m.Status: statuses,
     m.Hello: hellos,
     m.Request: st.builds(m.Request, what=st.sampled_from(["hello", "cancel"]), reason=TEXT),

@@ -96,8 +96,8 @@ def forget_at_the_first_piece() -> None:
     member._MOVES["offering", member.Receipted] = receipt
 
 
-def believe_the_manifest() -> None:
-    """Nobody compares an answer that came inside its manifest with the digest that names it."""
+def believe_what_is_damaged() -> None:
+    """Nobody looks at a message's check, nor whether a payload is what its manifest names."""
     original = upper.Upper._complete
 
     def complete(self: upper.Upper, batch: Batch, open: Any, member: str, answer: Any, data: bytes) -> None:
@@ -106,6 +106,8 @@ def believe_the_manifest() -> None:
         original(self, batch, open, member, answer, data)
 
     upper.Upper._complete = complete  # type: ignore[method-assign]
+    unseal = codec.unseal
+    codec.unseal = lambda data, *, limit: unseal(codec.check(bytes(data)), limit=limit)
 
 
 def believe_the_wall_clock() -> None:

@@ -353,7 +353,7 @@ class Lower:
             return
         for index in chunks.Bitmap(chunks.count(item.size, self._chunk), have).missing():
             piece = chunks.piece(data, index, self._chunk)
-            body = Chunk(payload=item.payload, index=index, crc=chunks.crc(piece), data=piece)
+            body = Chunk(payload=item.payload, index=index, data=piece)
             batch.sends.append(Send(self.name, body, item.id, self.tree.shard(item.ask.run)))
 
     def payload(self, batch: Batch, item: member.Member, kept: bytes = b"") -> bytes | None:

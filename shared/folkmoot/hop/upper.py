@@ -280,8 +280,6 @@ class Upper:
         piece, member = envelope.body, place.member
         assert isinstance(piece, Chunk)
         open = self._about(member, envelope.ask)
-        if chunks.crc(piece.data) != piece.crc:
-            raise PeerFault("crc", f"chunk {piece.index} of {member}")
         if open is None:
             whole = self.belated.chunk(batch, place, envelope.ask, piece)
             if whole is not None:
@@ -368,7 +366,7 @@ class Upper:
         last = want.first + min(want.count, max(1, BURST // want.chunk))
         for index in range(want.first, min(last, chunks.count(len(blob), want.chunk))):
             data = chunks.piece(blob, index, want.chunk)
-            block = Block(blob=want.blob, index=index, size=len(blob), crc=chunks.crc(data), data=data)
+            block = Block(blob=want.blob, index=index, size=len(blob), data=data)
             batch.sends.append(Send(member, block, envelope.ask, place.shard))
 
     def _telemetry(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:

@@ -22,7 +22,7 @@ def piece(data: bytes | memoryview, index: int, chunk: int) -> bytes:
 
 
 def crc(data: bytes) -> int:
-    """Gives the crc32 that a chunk or block carries."""
+    """Gives the CRC-32 by which a chunk is known again on the disk that it was written to."""
     return zlib.crc32(data)
 
 

@@ -5,6 +5,7 @@ a form that deterministic CBOR does not have is refused first; cbor2 then builds
 """
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -58,6 +59,11 @@ class _Head(msgspec.Struct, frozen=True):
     ask: AskId | msgspec.UnsetType = msgspec.UNSET
     remaining_ms: Count | msgspec.UnsetType = msgspec.UNSET
 
+
+# The last entry of an envelope, and the head of its 4 bytes: the CRC-32 of everything before them. A bit that flips on its way
+# through a proxy, or in a broker's store of retained messages, can leave a message that means something else.
+_CHECK = 23
+_CHECK_HEAD = b"\x17\x44"
 
 _KEYS = {0: "minor", 2: "id", 3: "src", 4: "dst", 5: "ts_ms", 6: "fresh", 7: "ask", 8: "remaining_ms"}
 # What holds rows: arrays that stand for a structure. In a map a default may be left out; a row is whole.
@@ -233,19 +239,30 @@ def seal(envelope: Envelope) -> bytes:
         5: envelope.ts_ms,
         6: list(envelope.fresh),
         9: msgspec.to_builtins(envelope.body, builtin_types=(bytes,)),
+        _CHECK: bytes(4),
     }
     if envelope.ask:
         fields[7] = envelope.ask
     if envelope.remaining_ms is not None:
         fields[8] = envelope.remaining_ms
-    return cbor2.dumps(fields, canonical=True)
+    return check(cbor2.dumps(fields, canonical=True))
+
+
+def check(data: bytes) -> bytes:
+    """Gives an envelope's bytes with the CRC-32 that they should have in the place of their last four."""
+    content = memoryview(data)[:-4]
+    return b"".join((content, zlib.crc32(content).to_bytes(4, "big")))
 
 
 def unseal(data: bytes | memoryview, *, limit: int) -> Envelope:
     """Gives the message that `data` holds; keys that this minor version does not know are ignored.
 
-    Raises PeerFault: "oversized", "malformed", or "unknown_type" for a type of a newer minor version.
+    Raises PeerFault: "oversized", "crc", "malformed", or "unknown_type" for a type of a newer minor version.
     """
+    if len(data) > limit:
+        raise PeerFault("oversized", f"{len(data)} bytes; {limit} are allowed")
+    if data[-6:-4] != _CHECK_HEAD or zlib.crc32(data[:-4]).to_bytes(4, "big") != data[-4:]:
+        raise PeerFault("crc", "damaged on its way")
     fields = parse(data, limit=limit)
     if not isinstance(fields, dict):
         raise PeerFault("malformed", "an envelope is a map")

@@ -133,7 +133,6 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
     payload: Digest
     index: Count
-    crc: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)]  # crc32 of data
     data: bytes
 
 
@@ -155,7 +154,6 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     blob: Digest
     index: Count
     size: Size  # of the whole blob, bytes
-    crc: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)] = 0
     data: bytes = b""
 
 

@@ -14,7 +14,7 @@ MESSAGES: Mapping[str, str] = {
     "topic": "The topic is not in the tree, or this type of message does not belong there.",
     "wrong_sender": "The sender speaks for somebody else.",
     "not_asked": "The sender has no seat in this round.",
-    "crc": "A chunk or a block was damaged on its way; it is asked for again.",
+    "crc": "The message was damaged on its way: its bytes are not those that its CRC-32 is of.",
     "layout": "Weights, or a description of them, do not fit together.",
 }
 

@@ -20,7 +20,7 @@ BLOB = codec.digest(DATA)
 def block(index: int) -> Block:
     """Gives a block of the blob."""
     data = chunks.piece(DATA, index, CHUNK)
-    return Block(blob=BLOB, index=index, size=len(DATA), crc=chunks.crc(data), data=data)
+    return Block(blob=BLOB, index=index, size=len(DATA), data=data)
 
 
 def fetch(folder: Path) -> Fetch:
@@ -99,7 +99,7 @@ def test_a_block_that_does_not_fit_is_still_lacking(tmp_path: Path) -> None:
     one = fetch(tmp_path)
     one.get(0)
     with pytest.raises(PeerFault, match="malformed"):
-        one.take(Block(blob=BLOB, index=0, size=len(DATA), crc=chunks.crc(b"short"), data=b"short"), 1)
+        one.take(Block(blob=BLOB, index=0, size=len(DATA), data=b"short"), 1)
     assert asked(one.again(2))[0] == 0
 
 
@@ -107,5 +107,5 @@ def test_bytes_that_are_not_the_blob_s_start_it_over(tmp_path: Path) -> None:
     wrong = bytes(CHUNK)
     one = Fetch(Spool(tmp_path), BLOB, CHUNK, CHUNK)
     one.get(0)
-    assert one.take(Block(blob=BLOB, index=0, size=CHUNK, crc=chunks.crc(wrong), data=wrong), 1) == "damaged"
+    assert one.take(Block(blob=BLOB, index=0, size=CHUNK, data=wrong), 1) == "damaged"
     assert asked(one.get(2)) == [0]

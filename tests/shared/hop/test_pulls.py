@@ -30,7 +30,7 @@ def test_a_blob_that_is_missing_is_pulled_window_by_window_and_then_the_work_beg
         asked += 1
         for index in range(get.first, min(get.first + get.count, chunks.count(len(PROGRAM), get.chunk))):
             data = chunks.piece(PROGRAM, index, get.chunk)
-            block = Block(blob=get.blob, index=index, size=len(PROGRAM), crc=chunks.crc(data), data=data)
+            block = Block(blob=get.blob, index=index, size=len(PROGRAM), data=data)
             batch = down(end, block, ask=DEED)
     assert asked == 1
     assert [item.id for item in end.wanted] == [DEED]
@@ -40,7 +40,7 @@ def test_a_block_of_the_wrong_length_is_not_there(tmp_path: Path) -> None:
     end = lower(tmp_path)
     down(end, question(), ask=DEED)
     half = PROGRAM[:100]
-    block = Block(blob=codec.digest(PROGRAM), index=0, size=len(PROGRAM), crc=chunks.crc(half), data=half)
+    block = Block(blob=codec.digest(PROGRAM), index=0, size=len(PROGRAM), data=half)
     assert reasons(down(end, block, ask=DEED)) == ["malformed"]
     assert end.wake is not None
     batch = Batch(end.wake)
@@ -63,7 +63,7 @@ def blocks(get: Get) -> list[Block]:
     """Gives the blocks of the program that a request is for."""
     indices = range(get.first, min(get.first + get.count, chunks.count(len(LARGE), get.chunk)))
     pieces = [(index, chunks.piece(LARGE, index, get.chunk)) for index in indices]
-    return [Block(blob=get.blob, index=index, size=len(LARGE), crc=chunks.crc(data), data=data) for index, data in pieces]
+    return [Block(blob=get.blob, index=index, size=len(LARGE), data=data) for index, data in pieces]
 
 
 def gets(batch: Batch) -> list[Get]:
@@ -129,7 +129,7 @@ def test_work_whose_blobs_are_all_here_waits_for_its_ask_after_a_restart(tmp_pat
     end.restore([(0, event) for _, event in batch.journal if isinstance(event, Asked)])
     end.connected(Batch(100), birth=2, session_present=True)
     data = PROGRAM
-    down(end, Block(blob=get.blob, index=0, size=len(data), crc=chunks.crc(data), data=data), ask=DEED, now=200)
+    down(end, Block(blob=get.blob, index=0, size=len(data), data=data), ask=DEED, now=200)
     assert not end.wanted
     down(end, question(), ask=DEED, now=300)
     assert [item.id for item in end.wanted] == [DEED]
@@ -178,5 +178,5 @@ def test_blocks_that_come_when_nobody_waits_any_more_are_let_go(tmp_path: Path) 
     down(end, Request(what="cancel"), ask=DEED)
     for index in range(get.count):
         data = chunks.piece(PROGRAM, index, get.chunk)
-        block = Block(blob=codec.digest(PROGRAM), index=index, size=len(PROGRAM), crc=chunks.crc(data), data=data)
+        block = Block(blob=codec.digest(PROGRAM), index=index, size=len(PROGRAM), data=data)
         assert not down(end, block, ask=DEED).sends

@@ -2,7 +2,7 @@
 
 from folkmoot.hop.roster import Roster
 from folkmoot.hop.standstill import Standstill
-from folkmoot.wire import chunks, codec
+from folkmoot.wire import codec
 from folkmoot.wire.messages import Ask, Block, Body, Hello, Receipt, Refuse, Request, Started, Status
 from tests.kit.asks import ask
 from tests.kit.ends import TREE, message
@@ -52,7 +52,7 @@ def test_it_refuses_what_it_is_asked_but_what_it_has_begun_it_will_go_on_with() 
 def test_it_says_again_who_it_is_and_nothing_to_all_else() -> None:
     assert reply(Request(what="hello")) == [Hello(**{**_fields(HELLO), "ready": False, "why_not": "no room on the disk"})]
     data = bytes(100)
-    block = Block(blob=b"b" * 32, index=0, size=100, crc=chunks.crc(data), data=data)
+    block = Block(blob=b"b" * 32, index=0, size=100, data=data)
     for body in (Request(what="cancel"), Receipt(status="ok", payload=b"p" * 32), block):
         assert reply(body, KNOWN) == []
     assert reply(ask(), OTHER, dst="d2") == []

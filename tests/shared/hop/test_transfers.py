@@ -33,7 +33,7 @@ def manifest(data: bytes, size: int = 0) -> Answer:
 def pieces(data: bytes) -> list[Chunk]:
     """Gives its pieces."""
     parts = [chunks.piece(data, index, PIECE) for index in range(chunks.count(len(data), PIECE))]
-    return [Chunk(payload=codec.digest(data), index=index, crc=chunks.crc(part), data=part) for index, part in enumerate(parts)]
+    return [Chunk(payload=codec.digest(data), index=index, data=part) for index, part in enumerate(parts)]
 
 
 def home(folder: Path, members: int, limit: int = 1 << 30) -> Upper:

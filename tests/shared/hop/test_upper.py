@@ -96,7 +96,7 @@ def test_a_large_answer_comes_in_pieces_and_only_what_is_missing_is_asked_for(en
 def cut(answer: Answer, data: bytes) -> list[Chunk]:
     """Gives the pieces of an answer."""
     parts = [chunks.piece(data, index, answer.chunk) for index in range(chunks.count(len(data), answer.chunk))]
-    return [Chunk(payload=answer.payload, index=i, crc=chunks.crc(part), data=part) for i, part in enumerate(parts)]
+    return [Chunk(payload=answer.payload, index=i, data=part) for i, part in enumerate(parts)]
 
 
 def test_pieces_that_come_before_their_manifest_after_a_restart_are_not_lost(end: Upper, tmp_path: Path) -> None:
@@ -136,15 +136,6 @@ def test_what_two_members_call_by_the_same_digest_does_not_mix(end: Upper) -> No
     assert heap(end) == {"d1": data, "d2": data}
 
 
-def test_a_piece_whose_crc_is_wrong_is_not_there(end: Upper) -> None:
-    answer = manifest(bytes(2_000), inline=False)
-    up(end, answer, ask=DEED["d1"])
-    assert reasons(up(end, Chunk(payload=answer.payload, index=0, crc=1, data=bytes(1_024)), ask=DEED["d1"])) == ["crc"]
-    (need,) = sent(up(end, answer, ask=DEED["d1"]), Receipt)
-    assert isinstance(need.body, Receipt)
-    assert need.body.have == b"\0"
-
-
 def test_a_payload_that_is_not_what_its_manifest_names_is_asked_for_again_but_not_for_ever(end: Upper) -> None:
     lie = manifest(b"sums", payload=codec.digest(b"others"))
     told = [sent(up(end, lie, ask=DEED["d1"]), Receipt)[0].body for _ in range(DAMAGED)]
@@ -172,7 +163,8 @@ def test_a_message_at_the_wrong_topic_changes_nothing(end: Upper) -> None:
     end.receive(batch, TREE.topic("d1", Get), message("d1", "g1", manifest(b"sums"), DEED["d1"]))
     end.receive(batch, "fl/v1/h/other/d1/up/man", message("d1", "g1", manifest(b"sums"), DEED["d1"]))
     end.receive(batch, TREE.topic("d1", Answer), b"\xff\xff")
-    assert reasons(batch) == ["wrong_sender", "topic", "malformed"]
+    end.receive(batch, TREE.topic("d1", Answer), codec.check(b"\xff\x17\x44" + bytes(4)))
+    assert reasons(batch) == ["wrong_sender", "topic", "crc", "malformed"]
     assert heap(end) == {}
 
 
@@ -221,7 +213,7 @@ def test_half_an_answer_goes_with_its_round(end: Upper) -> None:
     data = bytes(5_000)
     up(end, manifest(data, inline=False), ask=DEED["d1"])
     piece = chunks.piece(data, 0, 1_024)
-    up(end, Chunk(payload=codec.digest(data), index=0, crc=chunks.crc(piece), data=piece), ask=DEED["d1"])
+    up(end, Chunk(payload=codec.digest(data), index=0, data=piece), ask=DEED["d1"])
     batch = Batch(60_000)
     end.tick(batch)
     end.forget(batch, "k")
@@ -362,11 +354,7 @@ def test_a_belated_answer_comes_in_pieces_over_a_restart_and_a_pause_between_rou
     data = bytes(range(256)) * 10
     whole = manifest(data, inline=False)
     assert told(up(end, whole, ask=OLD))[0].status == "need"
-    pieces = [
-        Chunk(payload=whole.payload, index=n, crc=chunks.crc(it), data=it)
-        for n in range(3)
-        for it in [data[n * 1024 : n * 1024 + 1024]]
-    ]
+    pieces = [Chunk(payload=whole.payload, index=n, data=it) for n in range(3) for it in [data[n * 1024 : n * 1024 + 1024]]]
     up(end, pieces[0], ask=OLD)
     end.belated._coming.clear()  # as after a restart
     up(end, pieces[1], ask=OLD)
