@@ -32,6 +32,13 @@ class Failed:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rotten:
+    """The program or the weights of an Ask have rotted since they came, and are here no more."""
+
+    ask: bytes
+
+
 class Trainer:
     """What the agent needs of its training process."""
 
@@ -85,6 +92,10 @@ class Agent:
                     self._end(ask)
                     if (item := self._working(ask)) is not None:
                         self._above.tell(batch, item, member.Failed(reason, detail))
+                case Rotten(ask):
+                    self._end(ask)
+                    if (item := self._working(ask)) is not None:  # as if it had come again: it waits for what is lacking
+                        self._above.tell(batch, item, member.Asked(item.id, item.ask, item.deadline))
                 case _:
                     pass
         self._above.tick(batch)

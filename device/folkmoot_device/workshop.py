@@ -70,7 +70,7 @@ class Workshop:
             outcome = await self._trainer.run(self._job(item))
         finally:
             del self._tasks[item.id]
-            self._post("work", self._result(item.id, outcome))
+            self._post("work", self._result(item, outcome))
 
     def _job(self, item: member.Member) -> Job:
         ask = item.ask
@@ -79,6 +79,7 @@ class Workshop:
             device=self._device,
             program=str(self._cache.path(ask.program)),
             weights=str(self._cache.path(ask.weights)),
+            sha256=(ask.program, ask.weights),
             examples=str(self._examples),
             out=str(self._out),
             phase=ask.phase,
@@ -89,8 +90,12 @@ class Workshop:
             seed=int.from_bytes(order[:6], "big"),
         )
 
-    def _result(self, ask: bytes, outcome: Done | Failed) -> agent.Trained | agent.Failed:
+    def _result(self, item: member.Member, outcome: Done | Failed) -> agent.Trained | agent.Failed | agent.Rotten:
+        ask = item.id
         if isinstance(outcome, Failed):
+            blobs = (item.ask.program, item.ask.weights)
+            if outcome.reason == "store" and [blob for blob in blobs if not self._cache.check(blob)]:
+                return agent.Rotten(ask)
             if outcome.reason != "cancelled":
                 log.warning("work failed", extra={"device": self._device, "reason": outcome.reason, "detail": outcome.detail})
             return agent.Failed(ask, outcome.reason, outcome.detail)

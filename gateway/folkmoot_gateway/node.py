@@ -194,7 +194,11 @@ class Gateway:
         except DiskFault:
             raise
         except (PeerFault, StoreFault, UserFault) as fault:
-            self._above.tell(up, item, member.Failed("bad_program", str(fault)))
+            if isinstance(fault, StoreFault) and item.local is None:
+                # A blob has rotted since it came. As if the Ask had come again: it waits until the blob is here once more.
+                self._above.tell(up, item, member.Asked(item.id, item.ask, item.deadline))
+            else:
+                self._above.tell(up, item, member.Failed("bad_program", str(fault)))
             return
         left = item.deadline - down.now
         margin = min(max(left // 10, MARGIN_LEAST), MARGIN_MOST)
@@ -229,8 +233,6 @@ class Gateway:
     def _weights(self, up: Batch, item: member.Member) -> bytes:
         """Gives the block that an Ask started from. Raises StoreFault where it is not here, whole."""
         kept = self._above.payload(up, item, item.ask.weights) if item.local is not None else None
-        if kept is None and not self._cache.has(item.ask.weights):
-            raise StoreFault(f"the weights {item.ask.weights.hex()[:16]} are no longer here")
         return self._cache.read(item.ask.weights) if kept is None else kept
 
     def _numbers(self, ask: Ask) -> tuple[Sums, Mapping[bytes, bytes], str]:

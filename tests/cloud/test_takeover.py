@@ -10,15 +10,19 @@ from folkmoot.hop import round
 from folkmoot.hop.batch import Batch, Send
 from folkmoot.hop.upper import Upper
 from folkmoot.ids import fresh
+from folkmoot.link.face import Connected, Limits
 from folkmoot.store.ledger import SCHEMA
 from folkmoot.store.spool import Spool
 from folkmoot.wire import codec
-from folkmoot.wire.messages import Receipt
+from folkmoot.wire.messages import Receipt, Request
 from folkmoot.wire.topics import Tree
+from folkmoot_cloud.clock import now as wall_clock
 from folkmoot_cloud.engine import Context
 from folkmoot_cloud.journal import repository as journal
 from folkmoot_cloud.leases import repository as leases
 from folkmoot_cloud.leases.service import Identity
+from folkmoot_cloud.rounds import progress
+from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.runner import load
 from folkmoot_cloud.runner.journal import DatabaseJournal
 from folkmoot_cloud.runner.node import Cloud as Node
@@ -107,9 +111,12 @@ async def test_a_round_whose_deadline_has_passed_meanwhile_closes_when_it_is_loo
     assert machine.closed == round.Closed("short", "deadline")
 
 
-def replica(cloud: Cloud, leased: dict[str, int]) -> DatabaseJournal:
-    below = Upper(TREE, "cloud", Spool(cloud.state["settings"].data / "spool" / "x"), 65_536)
-    return DatabaseJournal(context(cloud), MAIN, Node(below, 45_000), TREE.shard, leased)
+def program(cloud: Cloud) -> Node:
+    return Node(Upper(TREE, "cloud", Spool(cloud.state["settings"].data / "spool" / "x"), 65_536), 45_000)
+
+
+def replica(cloud: Cloud, leased: dict[str, int], node: Node | None = None) -> DatabaseJournal:
+    return DatabaseJournal(context(cloud), MAIN, node or program(cloud), TREE.shard, leased)
 
 
 async def lease(cloud: Cloud, run: str, owner: str, before: int) -> dict[str, int]:
@@ -140,6 +147,28 @@ async def test_a_round_keeps_its_own_time_through_any_number_of_hands(cloud: Clo
         True
     ] * 3
     assert times == sorted(times)
+
+
+async def test_a_stop_that_came_while_nobody_ran_the_run_ends_its_round_and_the_run(cloud: Cloud, run: str) -> None:
+    """The request was answered, and the cloud has crashed before it could do anything about it."""
+    async with cloud.database.write() as session:
+        await progress.opened(session, await cloud.row(run), 1, 0, [Fate("g1"), Fate("g2")], wall_clock())
+    await leave_behind(cloud, run, 0)
+    assert (await cloud.client.post(f"/v1/runs/{run}/stop")).status_code == 200
+    node = program(cloud)
+    held = replica(cloud, await lease(cloud, run, "r0", 0), node)
+    entered = await take_up(cloud, run)
+    held.ahead[f"r/{run}/1/train"] = entered.ahead
+    batches = node.step([("down", Connected(False, Limits(8, 262_144))), ("runs", entered)], MINE)
+    await held.commit(batches, Mark(MINE, MINE))
+    cancelled = [(send.member, send.body) for send in batches["down"].sends if isinstance(send.body, Request)]
+    assert cancelled == [("g2", Request(what="cancel", reason="operator"))]
+    found = await cloud.json(f"/v1/runs/{run}")
+    assert (found["status"], found["outcome"], found["done"]) == ("finished", "stopped", 1)
+    one = await cloud.json(f"/v1/runs/{run}/rounds/1")
+    assert (one["status"], one["outcome"], one["reason"]) == ("closed", "stopped", "operator")
+    async with cloud.database.read() as session:
+        assert await journal.machines(session, MAIN, f"r/{run}/") == []
 
 
 @pytest.mark.parametrize("origin", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)  # SQLite has one

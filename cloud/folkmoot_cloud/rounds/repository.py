@@ -32,6 +32,19 @@ async def find(session: ReadSession, tenant: str, run_id: str, number: int) -> R
     return await session.get(Round, (tenant, run_id, number))
 
 
+async def open_ones(session: ReadSession, tenant: str, run_id: str) -> list[int]:
+    """Gives the numbers of a run's rounds that are not over: one at most, unless something went wrong."""
+    wanted = select(Round.number).where(Round.tenant == tenant, Round.run_id == run_id, Round.status == "open")
+    return list(await session.scalars(wanted.order_by(Round.number)))
+
+
+async def everybody(session: ReadSession, tenant: str, run_id: str, number: int) -> Sequence[Member]:
+    """Gives all members of a round, as they are in the database now, each gateway before its devices."""
+    wanted = select(Member).where(Member.tenant == tenant, Member.run_id == run_id, Member.number == number)
+    wanted = wanted.order_by(Member.gateway, Member.device).execution_options(populate_existing=True)
+    return (await session.scalars(wanted)).all()
+
+
 async def asked(session: ReadSession, tenant: str, device: str) -> list[tuple[str, int]]:
     """Gives the open rounds of runs that are not finished in which a device may be: run and number, sorted.
 

@@ -37,10 +37,10 @@ from folkmoot_cloud.leases import service as leases
 from folkmoot_cloud.leases.service import Identity
 from folkmoot_cloud.leases.watch import BEAT, Watch
 from folkmoot_cloud.runner import load
+from folkmoot_cloud.runner.abandon import abandon
 from folkmoot_cloud.runner.journal import DatabaseJournal
 from folkmoot_cloud.runner.load import Lost
 from folkmoot_cloud.runner.node import Cloud, Enter, Give, Take, Want
-from folkmoot_cloud.runs import progress
 from folkmoot_cloud.runs import repository as runs
 from folkmoot_cloud.runs.repository import Wanted
 from folkmoot_cloud.shortage import shortage
@@ -326,6 +326,6 @@ class Life:
         shard = self._tree.shard(run_id)
         async with self._context.database.write() as session:
             await leases.hold(session, MAIN, {shard: self._leased.get(shard, 0)})
-            await progress.finished(session, MAIN, run_id, "failed", reason, clock.now())
-            for machine in await entries.machines(session, MAIN, f"{PREFIX}{run_id}/"):
-                await entries.forget(session, MAIN, machine)
+            orphans = await abandon(session, MAIN, run_id, reason, clock.now())
+        for digest in orphans:
+            await self._context.blobs.delete(MAIN, digest)

@@ -223,6 +223,8 @@ class Cloud:
             for one in entered.retractions:
                 self._retract(batch, one)
             self._catch_up(batch, restored)
+            if campaign.desired == "stop":  # somebody said so when nobody had the run: no Want will come of it
+                self._below.tell(batch, opened.key, round.Stopped("operator"))
             if self.connected:
                 self._below.resume(batch)
         self._moved.add(campaign.spec.run)

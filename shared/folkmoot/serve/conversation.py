@@ -26,6 +26,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job", omit_defaults=Tr
     out: str  # folder into which the answer's payload is written
     weights: str = ""  # path of a file with the base model's block of weights
     block: bytes = b""  # or the block itself
+    sha256: tuple[bytes, bytes] | None = None  # of program and weights, to check what is read
     phase: Word = "train"  # or evaluate
     plan: Plan = Plan()
     evaluate: bool = True  # measure the base model on the hold-out first

@@ -40,8 +40,11 @@ class Classroom:
         Raises JobFault, PeerFault, StoreFault or UserFault where it cannot be done, and whatever `check` raises.
         """
         began = perf_counter()
-        learner = self._load(Path(job.program))
+        of_program, of_weights = job.sha256 or (b"", b"")
+        learner = self._load(Path(job.program), of_program)
         weights = job.block or Path(job.weights).read_bytes()
+        if of_weights and codec.digest(weights) != of_weights:
+            raise JobFault("store", f"{job.weights} is damaged")
         learner.set_weights(weights)
         batches = Batches(Path(job.examples), learner.manifest.contract, learner.manifest.batch)
         metrics: dict[str, int] = {}
@@ -72,10 +75,12 @@ class Classroom:
             peak_bytes=peak,
         )
 
-    def _load(self, path: Path) -> Learner:
-        """Gives the program that a file holds; loads it only where it is not the last one."""
+    def _load(self, path: Path, wanted: bytes) -> Learner:
+        """Gives the program that a file holds; loads it only where it is not the last one. `wanted`: its sha256, if known."""
         data = path.read_bytes()
         digest = codec.digest(data)
+        if wanted and digest != wanted:
+            raise JobFault("store", f"{path} is damaged")
         if self._learner is None or digest != self._digest:
             self._learner = None  # its memory first, then the other's
             self._learner = Learner(bundle.program(data), threads=self._threads)

@@ -1,9 +1,11 @@
 """Content-addressed blobs that can be pulled again: programs and weights. A folder of files that are named by their sha256.
 
 On a device nothing here is synced: a file that a power cut has damaged does not match its name, and is pulled anew. A gateway
-syncs: without the program it could not add up again the answers that it has told ok.
+syncs: without the program it could not add up again the answers that it has told ok. Cards rot: what is read is checked each
+time, and what does not match its name is dropped.
 """
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 from folkmoot.errors import StoreFault
 from folkmoot.store import disk
 from folkmoot.wire import codec
+
+log = logging.getLogger(__name__)
 
 
 class Cache:
@@ -34,22 +38,21 @@ class Cache:
 
     def has(self, blob: bytes) -> bool:
         """Whether the blob is here, whole and sound."""
-        if blob in self._sound:
-            return True
+        return blob in self._sound or self.check(blob)
+
+    def check(self, blob: bytes) -> bool:
+        """As `has`, by the bytes that are on the disk now."""
+        self._sound.discard(blob)
         try:
             data = self.path(blob).read_bytes()
         except OSError:
             return False
-        if codec.digest(data) != blob:
-            with suppress(OSError):  # what comes in its place is written over it
-                self.path(blob).unlink(missing_ok=True)
-            return False
-        self._sound.add(blob)
-        return True
+        return self._judge(blob, data)
 
     def read(self, blob: bytes) -> bytes:
-        """Gives the blob's bytes. Raises StoreFault where it is not here."""
+        """Gives the blob's bytes. Raises StoreFault where it is not here, or is no longer sound: then it is dropped."""
         path = self.path(blob)
+        self._sound.discard(blob)
         try:
             data = path.read_bytes()
             with suppress(OSError):  # of no more use than to know what was used last
@@ -58,7 +61,20 @@ class Cache:
             raise StoreFault(f"blob {blob.hex()[:16]}: {error}") from None
         except OSError as error:
             raise disk.fault(path, error) from None
+        if not self._judge(blob, data):
+            raise StoreFault(f"blob {blob.hex()[:16]}: {path} is damaged")
         return data
+
+    def _judge(self, blob: bytes, data: bytes) -> bool:
+        """Says whether these are the blob's bytes; where not, its file goes."""
+        if codec.digest(data) == blob:
+            self._sound.add(blob)
+            return True
+        path = self.path(blob)
+        log.warning("a damaged blob is dropped", extra={"path": str(path), "bytes": len(data)})
+        with suppress(OSError):  # what comes in its place is written over it
+            path.unlink(missing_ok=True)
+        return False
 
     def put(self, data: bytes) -> bytes:
         """Stores a blob; gives its sha256. Raises DiskFault where there is no room."""

@@ -43,3 +43,31 @@ def test_what_has_just_come_stays_however_large(tmp_path: Path) -> None:
 def test_what_is_not_there_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(StoreFault):
         Cache(tmp_path, 10).read(bytes(32))
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["same-process", "next-process"])
+def test_a_blob_that_has_rotted_is_not_read_and_not_there_any_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, again: bool
+) -> None:
+    cache = Cache(tmp_path, 1_000)
+    blob = cache.put(b"model")
+    cache = Cache(tmp_path, 1_000) if again else cache
+    assert cache.read(blob) == b"model"
+    cache.path(blob).write_bytes(b"modem")
+    for _ in range(3):
+        with pytest.raises(StoreFault):
+            cache.read(blob)
+        assert not cache.has(blob)
+    assert not cache.path(blob).exists()
+    assert [record.getMessage() for record in caplog.records] == ["a damaged blob is dropped"]
+    assert cache.put(b"model") == blob
+    assert cache.read(blob) == b"model"
+
+
+def test_who_doubts_a_blob_has_it_looked_at_again(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, 1_000)
+    blob = cache.put(b"model")
+    assert cache.check(blob)
+    cache.path(blob).write_bytes(b"mo")
+    assert not cache.check(blob)
+    assert not cache.has(blob)
