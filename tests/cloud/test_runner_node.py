@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from folkmoot.hop.round import Opened
+from folkmoot.hop.events import Opened
 from folkmoot.hop.upper import Upper
 from folkmoot.link.face import Arrived, Connected, Limits
 from folkmoot.store.spool import Spool

@@ -4,10 +4,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from folkmoot.hop import member, round
+from folkmoot.hop import events, member
 from folkmoot.wire.messages import Body, Get
 
-Event = round.Event | member.Event
+Event = events.Event | member.Event
 OBJECT = 1_000  # bytes of a message's objects in memory, without payloads: 500 for a receipt, 600 for an Ask, measured
 LEAF = 300  # of one leaf that an Ask names
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import msgspec
 
 from folkmoot.errors import PeerFault
-from folkmoot.hop import member, round
+from folkmoot.hop import member
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.fetch import Fetch
+from folkmoot.hop.ids import local_id
 from folkmoot.hop.ports import ROOM, Library, Outbox, Spool
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Answer, Ask, Block, Body, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
@@ -144,7 +145,7 @@ class Lower:
         before = item.local or member.Local(0, item.id, item.ask.weights, item.deadline + policy.seconds * 1000)
         local = msgspec.structs.replace(before, number=before.number + 1)
         mine = member.Member()
-        own = round.local_id(local.origin, local.number)
+        own = local_id(local.origin, local.number)
         self.members[own] = mine
         self._library.put(block)
         batch.keeps.append(Keep(PREFIX + own.hex(), weights, block))  # nobody else has these weights

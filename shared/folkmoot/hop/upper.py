@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from folkmoot.errors import PeerFault
-from folkmoot.hop import round
+from folkmoot.hop import events, round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.belated import Belated
+from folkmoot.hop.effects import Closed, Effect, Merge, SendAsk, SendCancel, SendReceipt, Unmerge
+from folkmoot.hop.ids import ask_id
 from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.ports import ROOM, Spool, Sums
 from folkmoot.hop.roster import Change, Roster
@@ -88,7 +90,7 @@ class Upper:
 
     # What the node asks for.
 
-    def open(self, batch: Batch, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> None:
+    def open(self, batch: Batch, opened: events.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> None:
         """Opens a round; its Asks leave with the batch.
 
         Where members stand for others it is firm: after a power cut that took it back, such a member, which has told others ok,
@@ -107,14 +109,14 @@ class Upper:
         Raises StoreFault where an answer that was told ok is gone.
         """
         opened = history[0][1]
-        assert isinstance(opened, round.Opened)
+        assert isinstance(opened, events.Opened)
         open = self._made(opened, sums, blobs)
         open.rebuild(history, kept)
         self._enter(open, (*(invitation.member for invitation in opened.members), *open.round.seats))
         self._restored.append(open)
         return open
 
-    def tell(self, batch: Batch, key: str, event: round.Event) -> None:
+    def tell(self, batch: Batch, key: str, event: events.Event) -> None:
         """Hands one event to a round; does nothing for one that is over and forgotten."""
         open = self.rounds.get(key)
         if open is None:
@@ -122,7 +124,7 @@ class Upper:
         over = open.round.state == "closed"
         effects = open.round.handle(event, batch.now)
         # Nothing moves a closed round; after a crash who had started is asked again, and says so again: nothing is lost.
-        if not over and not isinstance(event, round.Started):
+        if not over and not isinstance(event, events.Started):
             batch.journal.append((PREFIX + key, event))
         self._perform(batch, open, effects)
 
@@ -135,7 +137,7 @@ class Upper:
         under_way = {name: seat.payload for name, seat in open.round.seats.items() if seat.open}
         effects = open.retract(batch, PREFIX + key, device, kept)
         for effect in effects or ():
-            if isinstance(effect, round.SendAsk | round.SendCancel):
+            if isinstance(effect, SendAsk | SendCancel):
                 self._transfers.end(effect.member, under_way.get(effect.member, b""))
         self._perform(batch, open, effects or [])
         return effects is not None
@@ -160,7 +162,7 @@ class Upper:
                 self._gather(batch, waiting, member, answer)
         for key, open in list(self.rounds.items()):
             if open.round.wake is not None and open.round.wake <= batch.now:
-                self.tell(batch, key, round.Woke())
+                self.tell(batch, key, events.Woke())
 
     # What the members say.
 
@@ -213,13 +215,13 @@ class Upper:
             if seat is None:
                 self._join(batch, key, member)
             elif seat.state == "away" and member in self.roster.ready():  # it was here, and was not known when it was seated
-                self.tell(batch, key, round.Back(member))
+                self.tell(batch, key, events.Back(member))
 
     def _join(self, batch: Batch, key: str, member: str) -> None:
         """Lets an open round know of a member that can be asked now."""
         hello = self.roster.ready().get(member)
         if hello is not None and not self.roster.missing(member):
-            self.tell(batch, key, round.Joined(member, (Invited(member),) if hello.devices is None else None))
+            self.tell(batch, key, events.Joined(member, (Invited(member),) if hello.devices is None else None))
 
     def _about(self, member: str, ask: bytes) -> Open | None:
         """Gives the round that an ask id is of; None for one that is over. Raises PeerFault for another member's."""
@@ -233,13 +235,13 @@ class Upper:
         if open is None:
             self._cancel(batch, place, envelope.ask)
         else:
-            self.tell(batch, open.key, round.Started(place.member))
+            self.tell(batch, open.key, events.Started(place.member))
 
     def _refused(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         assert isinstance(envelope.body, Refuse)
         open = self._about(place.member, envelope.ask)
         if open is not None:
-            self.tell(batch, open.key, round.Refused(place.member, envelope.body.reason))
+            self.tell(batch, open.key, events.Refused(place.member, envelope.body.reason))
 
     def _answered(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         answer, member = envelope.body, place.member
@@ -250,7 +252,7 @@ class Upper:
             return
         seat = open.round.seats[member]
         if open.round.state == "closed" or not seat.open:
-            self.tell(batch, open.key, round.Answered(member, answer.payload))
+            self.tell(batch, open.key, events.Answered(member, answer.payload))
         elif answer.size > open.sums.limit:
             self._reject(batch, open, member, answer, "oversized", f"{answer.size} bytes; {open.sums.limit} can be sound")
         elif answer.size > self._left:
@@ -270,7 +272,7 @@ class Upper:
             return
         seat.payload = answer.payload
         if seat.state == "asked":
-            self.tell(batch, open.key, round.Started(member))
+            self.tell(batch, open.key, events.Started(member))
         if have is None:
             return  # until it has its turn
         need = Receipt(status="need", payload=answer.payload, have=bytes(have))
@@ -304,12 +306,12 @@ class Upper:
             self._reject(batch, open, member, answer, judged.rejection, judged.detail)
             return
         open.answered_ms[member] = batch.now - open.round.began
-        event = round.Answered(member, answer.payload, judged.leaves)
+        event = events.Answered(member, answer.payload, judged.leaves)
         effects = open.round.handle(event, batch.now)
         batch.journal.append((PREFIX + open.key, event))
         batch.firm = True
         for effect in effects:
-            if isinstance(effect, round.Merge):
+            if isinstance(effect, Merge):
                 batch.keeps.append(Keep(PREFIX + open.key, answer.payload, data))
                 open.kept += len(data)
                 open.sums.add(member, judged.content)
@@ -347,7 +349,7 @@ class Upper:
 
     def _reject(self, batch: Batch, open: Open, member: str, answer: Answer, reason: str, detail: str) -> None:
         batch.faults.append(Fault(member, reason, detail))
-        self.tell(batch, open.key, round.Answered(member, answer.payload, rejection=reason))
+        self.tell(batch, open.key, events.Answered(member, answer.payload, rejection=reason))
 
     def _get(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         want, member = envelope.body, place.member
@@ -357,7 +359,7 @@ class Upper:
             if open is None:
                 self._cancel(batch, place, envelope.ask)
             else:
-                self.tell(batch, open.key, round.AskedAgain(member))
+                self.tell(batch, open.key, events.AskedAgain(member))
             return
         blob = open.blobs.get(want.blob) if open is not None else None
         if blob is None:
@@ -376,25 +378,25 @@ class Upper:
 
     # What the rounds want done.
 
-    def _made(self, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
+    def _made(self, opened: events.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
         return Open(opened.key, round.Round(), sums, blobs, self.tree.shard(opened.ask.run))
 
     def _enter(self, open: Open, members: Iterable[str]) -> None:
         self.rounds[open.key] = open
-        self._asks.update((round.ask_id(open.key, name), (open.key, name)) for name in members)
+        self._asks.update((ask_id(open.key, name), (open.key, name)) for name in members)
 
-    def _perform(self, batch: Batch, open: Open, effects: list[round.Effect]) -> None:
+    def _perform(self, batch: Batch, open: Open, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case round.SendAsk(member):
+                case SendAsk(member):
                     self._ask(batch, open, member)
-                case round.SendReceipt(member, status, payload, reason):
+                case SendReceipt(member, status, payload, reason):
                     receipt = Receipt(status=status, payload=payload, reason=reason)
-                    batch.sends.append(Send(member, receipt, round.ask_id(open.key, member), open.shard))
-                case round.SendCancel(member, reason):
+                    batch.sends.append(Send(member, receipt, ask_id(open.key, member), open.shard))
+                case SendCancel(member, reason):
                     cancel = Request(what="cancel", reason=reason)
-                    batch.sends.append(Send(member, cancel, round.ask_id(open.key, member), open.shard))
-                case round.Merge() | round.Unmerge() | round.Closed():
+                    batch.sends.append(Send(member, cancel, ask_id(open.key, member), open.shard))
+                case Merge() | Unmerge() | Closed():
                     pass  # merged where the content is at hand; the node sees a closed round by its state
 
     def _ask(self, batch: Batch, open: Open, member: str) -> None:
@@ -419,10 +421,10 @@ class Upper:
         batch.sends.append(Send(place.member, Request(what="cancel", reason="closed"), ask, place.shard))
 
 
-_CHANGES: dict[Change, type[round.Back | round.Away | round.Gone]] = {
-    "back": round.Back,
-    "away": round.Away,
-    "gone": round.Gone,
+_CHANGES: dict[Change, type[events.Back | events.Away | events.Gone]] = {
+    "back": events.Back,
+    "away": events.Away,
+    "gone": events.Gone,
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from folkmoot.errors import StoreFault
-from folkmoot.hop import member, round
+from folkmoot.hop import events, member
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.store import disk
@@ -201,4 +201,4 @@ def _event(key: str, schema: int, event: bytes) -> Event:
         raise StoreFault(f"{key} was journalled by a newer program (schema {schema}, this one knows {SCHEMA})")
     if key.startswith(MEMBER):
         return codec.load(event, member.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
-    return codec.load(event, round.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
+    return codec.load(event, events.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from folkmoot.hop import round
+from folkmoot.hop import events
 from folkmoot.hop.batch import Batch, Send
+from folkmoot.hop.ids import ask_id
 from folkmoot.hop.transfers import STALLED
 from folkmoot.hop.upper import Upper
 from folkmoot.store.spool import MOST, Spool
@@ -39,14 +40,14 @@ def pieces(data: bytes) -> list[Chunk]:
 def home(folder: Path, members: int, limit: int = 1 << 30) -> Upper:
     """Gives an upper end with a round open for d0, d1, ... and a spool that takes `limit` bytes."""
     made = Upper(TREE, "g1", Spool(folder / "spool", limit), 4_000)
-    invited = tuple(round.Invitation(f"d{number}") for number in range(members))
-    made.open(Batch(0), round.Opened("k", ask(), round.Terms(deadline=600_000), invited), Heap(), {})
+    invited = tuple(events.Invitation(f"d{number}") for number in range(members))
+    made.open(Batch(0), events.Opened("k", ask(), events.Terms(deadline=600_000), invited), Heap(), {})
     return made
 
 
 def say(end: Upper, name: str, body: Answer | Chunk, now: int = 0) -> Batch:
     """Gives what the upper end makes of a message of a member, and of the turns that this gives to others."""
-    batch = up(end, body, ask=round.ask_id("k", name), src=name, member=name, now=now)
+    batch = up(end, body, ask=ask_id("k", name), src=name, member=name, now=now)
     end.tick(batch)
     return batch
 
@@ -112,7 +113,7 @@ def test_what_is_kept_of_a_round_that_is_over_counts_no_more(tmp_path: Path) -> 
     end.budget = SIZE
     [say(end, "d0", message) for message in (manifest(content(1)), *pieces(content(1)))]
     end.forget(Batch(1), "k")
-    end.open(Batch(2), round.Opened("k", ask(), round.Terms(deadline=600_000), (round.Invitation("d0"),)), Heap(), {})
+    end.open(Batch(2), events.Opened("k", ask(), events.Terms(deadline=600_000), (events.Invitation("d0"),)), Heap(), {})
     assert told(say(end, "d0", manifest(content(2)))) == [("d0", "need", "")]
 
 
