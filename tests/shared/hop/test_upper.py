@@ -7,9 +7,10 @@ import pytest
 from folkmoot.hop import events
 from folkmoot.hop.batch import Batch, Keep
 from folkmoot.hop.belated import Welcome
+from folkmoot.hop.delivery import BURST
 from folkmoot.hop.ids import ask_id
 from folkmoot.hop.ports import Late
-from folkmoot.hop.upper import BURST, DAMAGED, Upper
+from folkmoot.hop.upper import DAMAGED, Upper
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
 from tests.kit.asks import ask
