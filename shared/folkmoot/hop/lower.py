@@ -4,10 +4,11 @@ Takes messages and the time, gives a Batch; `wanted` and `unwanted` tell the nod
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
-from folkmoot.errors import PeerFault
+from folkmoot.errors import PeerFault, StoreFault
 from folkmoot.hop import member
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.fetch import Fetch
@@ -349,13 +350,19 @@ class Lower:
         batch.sends.append(Send(self.name, manifest, item.id, self.tree.shard(item.ask.run)))
 
     def _pieces(self, batch: Batch, item: member.Member, have: bytes) -> None:
-        data = self.payload(batch, item)
-        if data is None:
-            return
+        """Sends what the upper end lacks. A piece is cut when it leaves: of a large answer, few are in memory at once."""
+        fill = partial(self._cut, PREFIX + item.id.hex(), item.size, self._chunk)
         for index in chunks.Bitmap(chunks.count(item.size, self._chunk), have).missing():
-            piece = chunks.piece(data, index, self._chunk)
-            body = Chunk(payload=item.payload, index=index, crc=chunks.crc(piece), data=piece)
-            batch.sends.append(Send(self.name, body, item.id, self.tree.shard(item.ask.run)))
+            body = Chunk(payload=item.payload, index=index, crc=0, data=b"")
+            batch.sends.append(Send(self.name, body, item.id, self.tree.shard(item.ask.run), fill=fill))
+
+    def _cut(self, owner: str, size: int, chunk: int, piece: Chunk) -> Chunk | None:
+        start = piece.index * chunk
+        try:
+            data = self._outbox.piece(owner, piece.payload, start, min(chunk, size - start))
+        except StoreFault:
+            return None  # no step is under way that it could end: the next offer, which reads all of it, will
+        return None if data is None else Chunk(payload=piece.payload, index=piece.index, crc=chunks.crc(data), data=data)
 
     def payload(self, batch: Batch, item: member.Member, kept: bytes = b"") -> bytes | None:
         """Gives the answer that is offered, or what else is `kept` of it; None where it is gone from the store."""

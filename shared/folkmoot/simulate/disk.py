@@ -159,6 +159,11 @@ class Ledger:
         """Gives a kept payload, or None."""
         return self._payloads.get((owner, payload))
 
+    def piece(self, owner: str, payload: bytes, start: int, size: int) -> bytes | None:
+        """Gives `size` bytes of a kept payload from `start` on, or None."""
+        found = self._payloads.get((owner, payload), b"")[start : start + size]
+        return found if len(found) == size else None
+
     def fact(self, name: str, default: Any = None) -> Any:
         """Gives a stored fact."""
         return self._facts.get(name, default)

@@ -56,6 +56,20 @@ def test_a_kept_payload_stays_until_its_owner_is_forgotten(tmp_path: Path, size:
     assert not list(ledger.histories())
 
 
+@pytest.mark.parametrize("size", [10, INSIDE, INSIDE + 1], ids=["small", "inside", "file"])
+def test_a_piece_of_a_payload_is_read_alone_and_only_where_all_of_it_is_there(tmp_path: Path, size: int) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    content = bytes(range(10)) + bytes(size - 10)
+    payload = codec.digest(content)
+    ledger.commit([batch(("r/k", OPENED), keeps=[Keep("r/k", payload, content)])], {})
+    assert [ledger.piece("r/k", payload, start, 5) for start in (0, 5)] == [content[:5], content[5:10]]
+    assert ledger.piece("r/k", payload, size - 3, 3) == content[-3:]
+    assert ledger.piece("r/k", payload, size - 3, 4) is None
+    assert ledger.piece("r/other", payload, 0, 5) is None
+    ledger.commit([batch(forgets=["r/k"])], {})
+    assert ledger.piece("r/k", payload, 0, 5) is None
+
+
 def test_a_large_payload_that_two_machines_keep_goes_with_the_second(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
     content = bytes(INSIDE + 1)
