@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from folkmoot.errors import DiskFault, PeerFault, StoreFault, UserFault
-from folkmoot.hop import member, round
+from folkmoot.hop import events, member, round
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.hop.lower import Lower
@@ -166,10 +166,10 @@ class Gateway:
         """Ends a round whose Ask is over: without a word, or where it may count belatedly with what is there by now."""
         key = item.id.hex()
         if item.state != "working" or item.ask.offline is None:
-            self._below.tell(down, key, round.Stopped("upper"))
+            self._below.tell(down, key, events.Stopped("upper"))
             self._below.forget(down, key)
         elif key in self._below.rounds:
-            self._below.tell(down, key, round.Stopped("upper"))
+            self._below.tell(down, key, events.Stopped("upper"))
         else:
             self._above.tell(up, item, member.Failed("cancelled"))
 
@@ -202,7 +202,7 @@ class Gateway:
             return
         left = item.deadline - down.now
         margin = min(max(left // 10, MARGIN_LEAST), MARGIN_MOST)
-        terms = round.Terms(
+        terms = events.Terms(
             deadline=item.deadline - margin,
             minimum=1,
             goal=item.ask.goal,
@@ -212,7 +212,7 @@ class Gateway:
         # What comes late to this round is late: a home's answer counts belatedly as a whole, and only at the top.
         ask: Ask = msgspec.structs.replace(item.ask, each=None, goal=0, offline=None)
         members = self._invite(item.ask, contract)
-        self._below.open(down, round.Opened(key, ask, terms, members), sums, blobs)
+        self._below.open(down, events.Opened(key, ask, terms, members), sums, blobs)
 
     def _go_on(self, up: Batch, down: Batch) -> None:
         """Begins local rounds where the cloud has been away for long enough."""
@@ -245,17 +245,19 @@ class Gateway:
             manifest.contract.name,
         )
 
-    def _invite(self, ask: Ask, contract: str) -> tuple[round.Invitation, ...]:
+    def _invite(self, ask: Ask, contract: str) -> tuple[events.Invitation, ...]:
         """Gives who is asked: the leaves that the Ask names, each by way of the member that it is below; or all that can."""
         ready = self._below.roster.ready()
         if ask.each is None:
             able = [name for name, hello in ready.items() if hello.devices is not None or hello.data == contract]
-            return tuple(round.Invitation(name, None if ready[name].devices is not None else (Invited(name),)) for name in able)
+            return tuple(
+                events.Invitation(name, None if ready[name].devices is not None else (Invited(name),)) for name in able
+            )
         by_way: dict[str, list[Invited]] = {}
         for leaf in ask.each:
             by_way.setdefault(self._way(leaf.device), []).append(leaf)
         return tuple(
-            round.Invitation(name, tuple(leaves), -(-ask.goal * len(leaves) // len(ask.each)), here=name in ready)
+            events.Invitation(name, tuple(leaves), -(-ask.goal * len(leaves) // len(ask.each)), here=name in ready)
             for name, leaves in sorted(by_way.items())
         )
 

@@ -12,7 +12,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from folkmoot import tasks
-from folkmoot.hop.round import ask_id
+from folkmoot.hop.ids import ask_id
 from folkmoot.wire import codec
 from folkmoot.wire.messages import Answer, Started
 from tests.kit.processes import Town

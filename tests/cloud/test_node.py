@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from folkmoot.hop import round
+from folkmoot.hop import events, round
 from folkmoot.hop.batch import Batch
+from folkmoot.hop.ids import ask_id
 from folkmoot.hop.upper import Upper
 from folkmoot.link.face import Arrived, Connected, Limits
 from folkmoot.store.spool import Spool
@@ -64,9 +65,9 @@ def test_runs_that_come_with_their_shard_are_there_before_anything_that_comes_ne
     come_up(node)
     machine = opened_round(tmp_path / "before")
     key = machine.opened.key
-    history = [(-5_000, machine.opened), (-4_000, round.Started("g1"))]
+    history = [(-5_000, machine.opened), (-4_000, events.Started("g1"))]
     started = hear_all(
-        node, Take(frozenset({SHARD}), [Enter(toy.campaign(evaluate=False), history)]), Started(), ask=round.ask_id(key, "g1")
+        node, Take(frozenset({SHARD}), [Enter(toy.campaign(evaluate=False), history)]), Started(), ask=ask_id(key, "g1")
     )
     assert [type(send.body) for send in started.sends] == [Ask]  # asked again, as after any recovery; and not cancelled
 
@@ -97,13 +98,13 @@ def test_a_gateway_that_came_back_while_nobody_had_its_round_is_asked(tmp_path: 
     node = replica(tmp_path / "a", OTHERS)
     come_up(node, birth=2)
     machine = opened_round(tmp_path / "b")
-    history = [(-9_000, machine.opened), (-8_000, round.Away("g1"))]
+    history = [(-9_000, machine.opened), (-8_000, events.Away("g1"))]
     batch = node.step([("leases", Take(frozenset({SHARD}), [Enter(toy.campaign(evaluate=False), history)]))], 20)["down"]
-    assert [event for _, event in batch.journal] == [round.Back("g1")]
+    assert [event for _, event in batch.journal] == [events.Back("g1")]
     assert Ask in {type(send.body) for send in batch.sends}
 
 
-@pytest.mark.parametrize(("bye", "event"), [(False, round.Away), (True, round.Gone)])
+@pytest.mark.parametrize(("bye", "event"), [(False, events.Away), (True, events.Gone)])
 def test_a_gateway_that_went_while_nobody_had_its_round_is_not_waited_for(tmp_path: Path, bye: bool, event: type) -> None:
     node = replica(tmp_path / "a", OTHERS)
     come_up(node)

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from folkmoot.hop import round
+from folkmoot.hop import events, round
 from folkmoot.hop.belated import Welcome
+from folkmoot.hop.ids import ask_id, local_id
 from folkmoot.hop.ports import Late
 from folkmoot.wire.messages import Answer, Invited, Offline
 from folkmoot_cloud.runner.campaign import Campaign
 from tests.kit import toy
 
-OWN = round.ask_id("run1/1/train", "g1")
+OWN = ask_id("run1/1/train", "g1")
 
 
 def campaign(**policy: Any) -> Campaign:
@@ -19,12 +20,12 @@ def campaign(**policy: Any) -> Campaign:
     made = toy.campaign(offline=Offline(**{"staleness": 3, "rounds": 2, **policy}))
     made.key = "run1/1/train"
     machine = round.Round()
-    members = tuple(round.Invitation(f"g{n}", (Invited(f"d{n}"),)) for n in range(1, 5))
-    machine.handle(round.Opened(made.key, made._ask("train", 1), round.Terms(deadline=9), members), 0)
-    machine.handle(round.Answered("g2", b"2" * 32, ("d2",)), 1)
-    machine.handle(round.Refused("g3", "not_ready"), 1)
-    machine.handle(round.Answered("g4", b"4" * 32, rejection="non_finite"), 1)
-    machine.handle(round.Woke(), 9)
+    members = tuple(events.Invitation(f"g{n}", (Invited(f"d{n}"),)) for n in range(1, 5))
+    machine.handle(events.Opened(made.key, made._ask("train", 1), events.Terms(deadline=9), members), 0)
+    machine.handle(events.Answered("g2", b"2" * 32, ("d2",)), 1)
+    machine.handle(events.Refused("g3", "not_ready"), 1)
+    machine.handle(events.Answered("g4", b"4" * 32, rejection="non_finite"), 1)
+    machine.handle(events.Woke(), 9)
     made.closed(machine)
     return made
 
@@ -40,20 +41,20 @@ def test_it_counts_in_the_round_that_is_open_less_for_every_version_and_local_ro
     one.key, weights = "run1/2/train", toy.campaign().digest
     for version, local, factor in ((0, 0, 1024), (1, 0, 724), (1, 1, 591), (1, 2, 512)):
         one.version = version
-        ask = round.local_id(OWN, local) if local else OWN
+        ask = local_id(OWN, local) if local else OWN
         found = one.standing("g1", ask, answer(local=local))
         assert found == Welcome("run1/2/train", frozenset({"d1"}), Late(0, weights, factor))
     one.version = 2
-    assert one.standing("g1", round.local_id(OWN, 2), answer(local=2)) == "late"
+    assert one.standing("g1", local_id(OWN, 2), answer(local=2)) == "late"
 
 
 def test_a_local_round_after_an_ask_that_is_still_open_waits_for_the_next_round() -> None:
     one = campaign()
     one.key = "run1/2/train"
-    own = round.ask_id("run1/2/train", "g1")
-    assert one.standing("g1", round.local_id(own, 1), answer(round=2, local=1)) == "wait"
+    own = ask_id("run1/2/train", "g1")
+    assert one.standing("g1", local_id(own, 1), answer(round=2, local=1)) == "wait"
     one.phase = "evaluate"
-    assert one.standing("g1", round.local_id(own, 1), answer(round=2, local=1)) == "late"
+    assert one.standing("g1", local_id(own, 1), answer(round=2, local=1)) == "late"
 
 
 def test_it_waits_for_a_round_that_will_open_and_for_none_that_will_not() -> None:
@@ -70,14 +71,14 @@ def test_it_waits_for_a_round_that_will_open_and_for_none_that_will_not() -> Non
 @pytest.mark.parametrize(
     ("member", "ask", "fields"),
     [
-        ("g9", round.ask_id("run1/1/train", "g9"), {}),
-        ("g3", round.ask_id("run1/1/train", "g3"), {}),
-        ("g4", round.ask_id("run1/1/train", "g4"), {}),
+        ("g9", ask_id("run1/1/train", "g9"), {}),
+        ("g3", ask_id("run1/1/train", "g3"), {}),
+        ("g4", ask_id("run1/1/train", "g4"), {}),
         ("g2", OWN, {}),
         ("g1", b"x" * 16, {}),
         ("g1", OWN, {"round": 2}),
         ("g1", OWN, {"local": 1}),
-        ("g1", round.local_id(OWN, 3), {"local": 3}),
+        ("g1", local_id(OWN, 3), {"local": 3}),
     ],
     ids=["not asked", "refused", "rejected", "another's", "no such Ask", "no such round", "not the local Ask", "one too many"],
 )
@@ -89,16 +90,16 @@ def test_what_was_never_asked_is_late(member: str, ask: bytes, fields: dict[str,
 
 def test_what_was_counted_in_its_own_round_is_no_news_but_local_rounds_after_it_are() -> None:
     one = campaign()
-    one.key, own = "run1/2/train", round.ask_id("run1/1/train", "g2")
+    one.key, own = "run1/2/train", ask_id("run1/1/train", "g2")
     assert one.standing("g2", own, answer()) == "dup"
-    assert isinstance(one.standing("g2", round.local_id(own, 1), answer(local=1)), Welcome)
+    assert isinstance(one.standing("g2", local_id(own, 1), answer(local=1)), Welcome)
 
 
 def test_what_was_counted_in_a_later_round_is_no_news() -> None:
     one = campaign()
     later = round.Round()
-    later.handle(round.Opened("run1/2/train", one._ask("train", 2), round.Terms(deadline=9), ()), 0)
-    late = round.Belated(
+    later.handle(events.Opened("run1/2/train", one._ask("train", 2), events.Terms(deadline=9), ()), 0)
+    late = events.Belated(
         member="g1", ask=OWN, round=1, base=0, weights=b"w" * 32, factor=1024, payload=b"a" * 32, leaves=("d1",)
     )
     later.belated[OWN] = late
@@ -113,7 +114,7 @@ def test_what_no_policy_can_need_is_forgotten() -> None:
     for number in (2, 3):
         machine = round.Round()
         one.version += 1
-        machine.handle(round.Opened(f"run1/{number}/train", one._ask("train", number), round.Terms(deadline=9), ()), 0)
+        machine.handle(events.Opened(f"run1/{number}/train", one._ask("train", number), events.Terms(deadline=9), ()), 0)
         one.closed(machine)
     assert one.past.rounds.keys() == {2, 3}
 
@@ -121,7 +122,7 @@ def test_what_no_policy_can_need_is_forgotten() -> None:
 def test_a_run_without_a_policy_remembers_nothing() -> None:
     one = toy.campaign()
     machine = round.Round()
-    machine.handle(round.Opened("run1/1/train", one._ask("train", 1), round.Terms(deadline=9), ()), 0)
+    machine.handle(events.Opened("run1/1/train", one._ask("train", 1), events.Terms(deadline=9), ()), 0)
     one.closed(machine)
     assert not one.past.rounds
     assert one.standing("g1", OWN, answer()) == "late"
@@ -131,15 +132,15 @@ def test_a_device_that_was_taken_out_does_not_come_back_belatedly_nor_in_what_it
     one = toy.campaign(offline=Offline(staleness=3, rounds=2))
     one.key = "run1/1/train"
     machine = round.Round()
-    members = (round.Invitation("g1", (Invited("d1"), Invited("d2"))), round.Invitation("g2", (Invited("d3"),)))
-    machine.handle(round.Opened(one.key, one._ask("train", 1), round.Terms(deadline=9), members), 0)
+    members = (events.Invitation("g1", (Invited("d1"), Invited("d2"))), events.Invitation("g2", (Invited("d3"),)))
+    machine.handle(events.Opened(one.key, one._ask("train", 1), events.Terms(deadline=9), members), 0)
     for device in ("d1", "d3"):
-        machine.handle(round.Retracted(device), 1)
-    machine.handle(round.Woke(), 9)
+        machine.handle(events.Retracted(device), 1)
+    machine.handle(events.Woke(), 9)
     one.closed(machine)
     one.key = "run1/2/train"
     found = one.standing("g1", OWN, answer())
     assert isinstance(found, Welcome)
     assert found.below == {"d2"}
-    assert one.standing("g1", round.local_id(OWN, 1), answer(local=1)) == "late"
-    assert one.standing("g2", round.ask_id("run1/1/train", "g2"), answer()) == "late"
+    assert one.standing("g1", local_id(OWN, 1), answer(local=1)) == "late"
+    assert one.standing("g2", ask_id("run1/1/train", "g2"), answer()) == "late"

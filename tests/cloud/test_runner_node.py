@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from folkmoot.hop import round
-from folkmoot.hop.round import Opened
+from folkmoot.hop import events
+from folkmoot.hop.events import Opened
 from folkmoot.hop.upper import Upper
 from folkmoot.link.face import Arrived, Connected, Limits
 from folkmoot.store.spool import Spool
@@ -42,9 +42,9 @@ def left_behind(desired: str) -> Enter:
     """Gives a run with an open round, in which g1 was asked and g2 has refused, as whoever takes it up finds it."""
     run: Campaign = toy.campaign(50)
     run.desired = desired  # type: ignore[assignment]
-    members = (round.Invitation("g1"), round.Invitation("g2"))
-    opened = round.Opened("run1/1/train", run._ask("train", 1), round.Terms(deadline=60_000), members)
-    return Enter(run, [(0, opened), (1, round.Refused("g2", "not_ready"))])
+    members = (events.Invitation("g1"), events.Invitation("g2"))
+    opened = events.Opened("run1/1/train", run._ask("train", 1), events.Terms(deadline=60_000), members)
+    return Enter(run, [(0, opened), (1, events.Refused("g2", "not_ready"))])
 
 
 @pytest.mark.parametrize("connected", [True, False])
@@ -64,7 +64,7 @@ def test_a_stop_that_was_said_when_nobody_had_the_run_stops_its_round_when_it_is
     assert batch.forgets == ["r/run1/1/train"]
     closed, ended = node.facts
     assert isinstance(closed, RoundClosed)
-    assert closed.closed == round.Closed("stopped", "operator")
+    assert closed.closed == events.Closed("stopped", "operator")
     assert ended == RunMoved("run1", "finished", "stopped", "an operator stopped it")
     assert node.campaigns == {}
     later = node.step([link], 20)["down"]

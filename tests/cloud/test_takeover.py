@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from folkmoot.clock import Mark
 from folkmoot.errors import StoreFault
-from folkmoot.hop import round
+from folkmoot.hop import effects, events, round
 from folkmoot.hop.batch import Batch, Send
 from folkmoot.hop.upper import Upper
 from folkmoot.ids import fresh
@@ -47,17 +47,17 @@ def context(cloud: Cloud) -> Context:
     return Context(cloud.state["settings"], cloud.database, cloud.state["blobs"])
 
 
-def events(run: str) -> list[round.Event]:
+def happened(run: str) -> list[events.Event]:
     """Gives what has happened in a round of which one member has not answered."""
     first = opened("g1", "g2", key=f"{run}/1/train", deadline=DEADLINE)
-    return [msgspec.structs.replace(first, ask=msgspec.structs.replace(first.ask, run=run)), round.Refused("g1", "busy")]
+    return [msgspec.structs.replace(first, ask=msgspec.structs.replace(first.ask, run=run)), events.Refused("g1", "busy")]
 
 
 async def leave_behind(cloud: Cloud, run: str, ago: int | None) -> None:
     """Journals an open round; its last event was 10 s after the first, `ago` ms before now, or nobody knows when."""
     async with cloud.database.write() as session:
         wall = 0 if ago is None else await journal.wall(session) - ago
-        for at, event in zip((BEGAN, BEGAN + 10_000), events(run), strict=True):
+        for at, event in zip((BEGAN, BEGAN + 10_000), happened(run), strict=True):
             content = bytes([SCHEMA]) + codec.dump(event)
             await journal.append(session, MAIN, f"r/{run}/1/train", at, [content], wall_ms=wall)
 
@@ -95,10 +95,10 @@ async def test_what_is_left_of_a_round_is_what_was_left_less_the_time_since(
     (began, _), (last, _) = entered.history
     assert last - began == 10_000
     assert left - 50_000 - SLACK <= last - MINE <= left - 50_000
-    assert machine.handle(round.Woke(), machine.opened.terms.deadline - 1) != []  # g2 is asked again, and that is all
+    assert machine.handle(events.Woke(), machine.opened.terms.deadline - 1) != []  # g2 is asked again, and that is all
     assert machine.state == "open"
-    machine.handle(round.Woke(), machine.opened.terms.deadline)
-    assert machine.closed == round.Closed("short", "deadline")
+    machine.handle(events.Woke(), machine.opened.terms.deadline)
+    assert machine.closed == effects.Closed("short", "deadline")
 
 
 async def test_a_round_whose_deadline_has_passed_meanwhile_closes_when_it_is_looked_at(cloud: Cloud, run: str) -> None:
@@ -107,8 +107,8 @@ async def test_a_round_whose_deadline_has_passed_meanwhile_closes_when_it_is_loo
     assert machine.state == "open"
     assert machine.wake is not None
     assert machine.wake < MINE
-    machine.handle(round.Woke(), MINE)
-    assert machine.closed == round.Closed("short", "deadline")
+    machine.handle(events.Woke(), MINE)
+    assert machine.closed == effects.Closed("short", "deadline")
 
 
 def program(cloud: Cloud) -> Node:
@@ -138,7 +138,7 @@ async def test_a_round_keeps_its_own_time_through_any_number_of_hands(cloud: Clo
         held.ahead[key] = entered.ahead
         async with cloud.database.read() as session:
             wall = await journal.wall(session)
-        batch = Batch(now + 1_000, journal=[(key, round.AskedAgain("g2"))])
+        batch = Batch(now + 1_000, journal=[(key, events.AskedAgain("g2"))])
         await held.commit({"down": batch}, Mark(batch.now, wall + 1_000))
     async with cloud.database.read() as session:
         times = [record.now_ms - BEGAN for record in (await journal.read(session, MAIN, key)).events]
@@ -177,7 +177,7 @@ async def test_who_has_lost_a_shard_says_nothing_about_it_any_more(cloud: Cloud,
     key, shard = f"r/{run}/1/train", TREE.shard(run)
     mine = replica(cloud, await lease(cloud, run, "a", 0))
     said = Send("g2", Receipt(status="late", payload=b"p" * 32), b"a" * 16, shard)
-    written = (key, round.AskedAgain("g2"))
+    written = (key, events.AskedAgain("g2"))
     await mine.commit({"down": Batch(1, sends=[said])}, Mark(1, 1))
     await mine.commit({"down": Batch(2, journal=[written])}, Mark(2, 2))
     await lease(cloud, run, "b", 1)

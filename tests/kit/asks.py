@@ -1,6 +1,6 @@
 """Asks for tests."""
 
-from folkmoot.hop import round
+from folkmoot.hop import events
 from folkmoot.wire.messages import Ask
 
 
@@ -18,7 +18,7 @@ def ask(**fields: object) -> Ask:
     return Ask(**{**given, **fields})  # type: ignore[arg-type]
 
 
-def opened(*members: str, key: str = "key", deadline: int = 10_000, **terms: object) -> round.Opened:
+def opened(*members: str, key: str = "key", deadline: int = 10_000, **terms: object) -> events.Opened:
     """Gives the first event of a round with these members, all of them here."""
-    invitations = tuple(round.Invitation(name) for name in members)
-    return round.Opened(key, ask(), round.Terms(deadline=deadline, **terms), invitations)  # type: ignore[arg-type]
+    invitations = tuple(events.Invitation(name) for name in members)
+    return events.Opened(key, ask(), events.Terms(deadline=deadline, **terms), invitations)  # type: ignore[arg-type]

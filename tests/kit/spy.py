@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from folkmoot.errors import PeerFault
-from folkmoot.hop.round import ask_id
+from folkmoot.hop.ids import ask_id
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.dialect import REFUSALS, V5
 from folkmoot.link.endpoint import Endpoint

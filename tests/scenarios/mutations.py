@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from folkmoot import clock, parts
-from folkmoot.hop import lower, member, round, upper
+from folkmoot.hop import effects, events, lower, member, round, upper
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.roster import Roster
+from folkmoot.hop.seat import Seat
 from folkmoot.serve import driver
 from folkmoot.serve.port import Births
 from folkmoot.simulate import disk
@@ -20,14 +21,14 @@ from folkmoot.wire import codec
 def count_twice() -> None:
     """Nobody looks whether an answer is in the sums already."""
 
-    def merge(self: round.Round, seat: round.Seat, event: round.Answered, now: int) -> list[round.Effect]:
+    def merge(self: round.Round, seat: Seat, event: events.Answered, now: int) -> list[effects.Effect]:
         seat.state, seat.leaves, seat.payload, seat.due = "taken", event.leaves, event.payload, None
         self._leaves.update(dict.fromkeys(event.leaves, event.member))
-        return [round.Merge(event.member, event.payload), round.SendReceipt(event.member, "ok", event.payload)]
+        return [effects.Merge(event.member, event.payload), effects.SendReceipt(event.member, "ok", event.payload)]
 
     for state in ("asked", "started", "away", "gone", "taken"):
-        round._SEAT[state, round.Answered] = merge
-    round.Seat.open = property(lambda self: self.state in ("asked", "started", "away", "gone", "taken"))  # type: ignore[assignment]
+        round._SEAT[state, events.Answered] = merge
+    Seat.open = property(lambda self: self.state in ("asked", "started", "away", "gone", "taken"))  # type: ignore[assignment]
     parts.Fold.check = lambda self, content: None  # type: ignore[method-assign,assignment]
 
 
@@ -61,7 +62,7 @@ def never_sync() -> None:
 def lose_answers_in_a_restart() -> None:
     """That an answer was taken is not journalled."""
     whole = Batch.rows.fget  # type: ignore[attr-defined]
-    Batch.rows = property(lambda self: [row for row in whole(self) if not isinstance(row[1], round.Answered)])  # type: ignore[assignment]
+    Batch.rows = property(lambda self: [row for row in whole(self) if not isinstance(row[1], events.Answered)])  # type: ignore[assignment]
 
 
 def keep_no_payload() -> None:
@@ -136,20 +137,20 @@ def need_no_minimum() -> None:
     """A model is made of however few."""
     original = round.Round._open
 
-    def open(self: round.Round, event: round.Opened, now: int) -> list[round.Effect]:
-        terms = round.Terms(
+    def open(self: round.Round, event: events.Opened, now: int) -> list[effects.Effect]:
+        terms = events.Terms(
             **{name: getattr(event.terms, name) for name in ("deadline", "goal", "grace", "welcome")}, minimum=0
         )
-        return original(self, round.Opened(event.key, event.ask, terms, event.members), now)
+        return original(self, events.Opened(event.key, event.ask, terms, event.members), now)
 
-    round._ROUND["new", round.Opened] = open
+    round._ROUND["new", events.Opened] = open
 
 
 def never_ask_again() -> None:
     """A member that was away is not asked again when it is back."""
     for state in ("asked", "started", "away", "gone"):
-        round._SEAT[state, round.Back] = round.Round._keep
-        round._SEAT[state, round.AskedAgain] = round.Round._keep
+        round._SEAT[state, events.Back] = round.Round._keep
+        round._SEAT[state, events.AskedAgain] = round.Round._keep
     round.Round.resume = lambda self, now: []  # type: ignore[method-assign]
 
 

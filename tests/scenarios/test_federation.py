@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from folkmoot.hop.round import Closed
+from folkmoot.hop.effects import Closed
 from folkmoot.link.adversary import Adversary
 from tests.kit import toy
 from tests.kit.world import World

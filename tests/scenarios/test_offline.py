@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from folkmoot.errors import PeerFault
-from folkmoot.hop import round as hop
+from folkmoot.hop import events
 from folkmoot.hop.batch import Batch
+from folkmoot.hop.ids import ask_id, local_id
 from folkmoot.hop.lower import PREFIX
 from folkmoot.link.adversary import Adversary, Partition
 from folkmoot.serve.driver import Input
@@ -127,12 +128,12 @@ def models(world: World) -> dict[tuple[str, int], str]:
     return found
 
 
-def started(world: World, late: hop.Belated, base: Weights) -> Weights:
+def started(world: World, late: events.Belated, base: Weights) -> Weights:
     """Gives the weights that a belated answer started from: a home's local rounds go on from one another."""
     said = said_of(world, late.member)
-    own = hop.ask_id(f"run1/{late.round}/train", late.member)
+    own = ask_id(f"run1/{late.round}/train", late.member)
     for number in range(late.local):
-        base = moved(base, *sums(said[hop.local_id(own, number) if number else own], base))
+        base = moved(base, *sums(said[local_id(own, number) if number else own], base))
     return base
 
 
@@ -168,18 +169,18 @@ def told_ok(world: World) -> None:
     fates = {(closed.number, name): seat.fate for closed in world.rounds for name, seat in closed.seats.items()}
     for name, host in world.gateways.items():
         held = {item.id for item in host.node._gateway._above.members.values() if item.state == "offering"}
-        for ask_id, devices in said_of(world, name).items():
-            number, local = where(ask_id, name, [closed.number for closed in world.rounds])
-            if devices and ask_id not in counted | held and number is not None:
+        for asked, devices in said_of(world, name).items():
+            number, local = where(asked, name, [closed.number for closed in world.rounds])
+            if devices and asked not in counted | held and number is not None:
                 assert (number, name, local) in refused or (not local and fates[number, name]), (name, number, local)
 
 
-def where(ask_id: bytes, gateway: str, numbers: Sequence[int]) -> tuple[int | None, int]:
+def where(asked: bytes, gateway: str, numbers: Sequence[int]) -> tuple[int | None, int]:
     """Gives the round and the local round that an Ask of the run is of; None for an evaluation."""
     for number in numbers:
-        own = hop.ask_id(f"run1/{number}/train", gateway)
+        own = ask_id(f"run1/{number}/train", gateway)
         for local in range(32):
-            if ask_id == (hop.local_id(own, local) if local else own):
+            if asked == (local_id(own, local) if local else own):
                 return number, local
     return None, 0
 

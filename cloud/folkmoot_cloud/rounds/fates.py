@@ -23,7 +23,7 @@ class Fate:
 
 
 def read(text: str) -> tuple[Word, str]:
-    """Gives fate and reason of what a machine says (folkmoot.hop.round.Seat.fate) or a leaf carries.
+    """Gives fate and reason of what a machine says (folkmoot.hop.seat.Seat.fate) or a leaf carries.
 
     "" is answered; "late:deadline" has its reason behind the colon; a word that is no fate is why an answer was rejected.
     """

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from folkmoot.hop.round import Belated
+from folkmoot.hop.events import Belated
 from folkmoot.parts import WHOLE
 from folkmoot_cloud.database import Session
 from folkmoot_cloud.events import repository as events

@@ -8,8 +8,9 @@ from typing import Literal
 
 from folkmoot import arrays, parts
 from folkmoot.errors import PeerFault
-from folkmoot.hop import round
+from folkmoot.hop import events, round
 from folkmoot.hop.belated import Welcome
+from folkmoot.hop.ids import ask_id, local_id
 from folkmoot.hop.ports import Late
 from folkmoot.selector import Eligible, Selector
 from folkmoot.strategy import Model, Strategy
@@ -113,7 +114,7 @@ class Campaign:
             return "evaluate"
         return None
 
-    def open(self, ready: Mapping[str, Hello], now: int, grace: int) -> round.Opened | Waiting:
+    def open(self, ready: Mapping[str, Hello], now: int, grace: int) -> events.Opened | Waiting:
         """Gives the next round, if enough devices are there; `ready` are the gateways that can be asked."""
         phase = self.next_phase
         assert phase is not None
@@ -127,9 +128,9 @@ class Campaign:
         invited = min(ceil(wanted * self.spec.over_selection), len(fleet), self.spec.total // self.spec.cap)
         picked = self.spec.selector.pick(fleet, invited, Random(f"{self.spec.secret}/{key}"))  # noqa: S311  # not for keys
         goal = wanted if wanted < len(picked) else 0
-        terms = round.Terms(deadline=now + self.spec.deadline, minimum=self.spec.minimum, goal=goal, grace=grace)
+        terms = events.Terms(deadline=now + self.spec.deadline, minimum=self.spec.minimum, goal=goal, grace=grace)
         self.key, self.phase, self.waiting = key, phase, ""
-        return round.Opened(key, self._ask(phase, number), terms, _by_gateway(picked, goal))
+        return events.Opened(key, self._ask(phase, number), terms, _by_gateway(picked, goal))
 
     def _ask(self, phase: Phase, number: int) -> Ask:
         program, spec = codec.digest(self.spec.program), self.spec
@@ -193,8 +194,8 @@ class Campaign:
     def names(self, member: str, ask: bytes, answer: Answer) -> bool:
         """Whether an Ask id is of a training round that this run has had, and of this member, as the answer says."""
         newest = self.number + (1 if self.key and self.phase == "train" else 0)
-        own = round.ask_id(f"{self.spec.run}/{answer.round}/train", member)
-        return 0 < answer.round <= newest and ask == (round.local_id(own, answer.local) if answer.local else own)
+        own = ask_id(f"{self.spec.run}/{answer.round}/train", member)
+        return 0 < answer.round <= newest and ask == (local_id(own, answer.local) if answer.local else own)
 
     def standing(self, member: str, ask: bytes, answer: Answer) -> Welcome | Literal["late", "dup", "wait"]:
         """Gives what an answer counts that a member gives to an Ask of a round that is over (folkmoot.hop.belated)."""
@@ -243,12 +244,12 @@ def eligible(ready: Mapping[str, Hello], contract: str) -> list[Eligible]:
     ]
 
 
-def _by_gateway(picked: Sequence[Eligible], goal: int) -> tuple[round.Invitation, ...]:
+def _by_gateway(picked: Sequence[Eligible], goal: int) -> tuple[events.Invitation, ...]:
     """Gives an invitation for each gateway, with its share of the goal."""
     homes: dict[str, list[Invited]] = {}
     for one in picked:
         homes.setdefault(one.gateway, []).append(Invited(one.device))
     return tuple(
-        round.Invitation(gateway, tuple(leaves), -(-goal * len(leaves) // len(picked)))
+        events.Invitation(gateway, tuple(leaves), -(-goal * len(leaves) // len(picked)))
         for gateway, leaves in sorted(homes.items())
     )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from folkmoot import __version__, ids
 from folkmoot.clock import Timeline, monotonic_ms, wall_ms
 from folkmoot.errors import FolkmootError, PeerFault, UserFault
-from folkmoot.hop.round import Opened
+from folkmoot.hop.events import Opened
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.endpoint import Endpoint

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from folkmoot.hop import round
+from folkmoot.hop import effects, events
 from folkmoot.hop.roster import Entry
+from folkmoot.hop.seat import Seat
 from folkmoot.wire.partial import Partial
 from folkmoot_cloud.runner.campaign import Campaign, Quality
 from folkmoot_cloud.runner.retraction import Postponed, Retracted
@@ -43,7 +44,7 @@ class RoundOpened:
     run: str
     number: int
     base: int
-    members: tuple[round.Invitation, ...]
+    members: tuple[events.Invitation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class AnswerTaken:
     payload: bytes
     size: int
     leaves: int
-    belated: round.Belated | None = None  # where it answers the Ask of an earlier round
+    belated: events.Belated | None = None  # where it answers the Ask of an earlier round
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,13 @@ class RoundClosed:
 
     run: str
     number: int
-    closed: round.Closed
+    closed: effects.Closed
     learnt: bool  # there is a new version, which this round has made
-    seats: Mapping[str, round.Seat]
+    seats: Mapping[str, Seat]
     sums: Partial
     traffic: Mapping[str, tuple[int, int]]  # gateway to bytes up and down
     answered_ms: Mapping[str, int]  # gateway to ms from asked to answered
-    belated: tuple[round.Belated, ...] = ()  # answers to earlier Asks that are in the sums; not in their leaves
+    belated: tuple[events.Belated, ...] = ()  # answers to earlier Asks that are in the sums; not in their leaves
 
 
 @dataclass(frozen=True, slots=True)

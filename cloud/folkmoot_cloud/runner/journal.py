@@ -7,8 +7,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot.clock import Mark
 from folkmoot.errors import StoreFault
-from folkmoot.hop import round
 from folkmoot.hop.batch import Batch
+from folkmoot.hop.seat import Seat
 from folkmoot.parts import WHOLE
 from folkmoot.store.ledger import SCHEMA
 from folkmoot.wire import codec
@@ -276,7 +276,7 @@ def _fates(fact: RoundClosed) -> dict[tuple[str, str], Fate]:
     return found
 
 
-def _device(gateway: str, device: str, seat: round.Seat, fate: str | None) -> Fate:
+def _device(gateway: str, device: str, seat: Seat, fate: str | None) -> Fate:
     """Gives what became of a device: what its gateway says of it, or else what became of the gateway."""
     word, reason = fates.read(seat.fate if fate is None else fate)
     return Fate(gateway, device, "silent" if fate is None and word == "answered" else word, reason)

@@ -7,7 +7,7 @@ import msgspec
 from folkmoot import arrays, plugins
 from folkmoot.clock import gap
 from folkmoot.errors import StoreFault
-from folkmoot.hop import round
+from folkmoot.hop import events, round
 from folkmoot.hop.upper import PREFIX
 from folkmoot.store.ledger import EVENT_LIMIT, SCHEMA
 from folkmoot.strategy import Model as Weights
@@ -167,19 +167,19 @@ async def retractions(session: ReadSession, context: Context, tenant: str, runs:
     return found
 
 
-def _moved(event: round.Event, ahead: int) -> round.Event:
+def _moved(event: events.Event, ahead: int) -> events.Event:
     """Gives the event as a time has it that is so many ms ahead."""
-    if not isinstance(event, round.Opened):
+    if not isinstance(event, events.Opened):
         return event
     terms = msgspec.structs.replace(event.terms, deadline=event.terms.deadline + ahead)
     return msgspec.structs.replace(event, terms=terms)
 
 
-def _event(key: str, record: Record) -> round.Event:
+def _event(key: str, record: Record) -> events.Event:
     schema, event = record.content[0], record.content[1:]
     if schema > SCHEMA:
         raise Lost(f"{key} was journalled by a newer program (schema {schema}, this one knows {SCHEMA})")
-    return codec.load(event, round.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
+    return codec.load(event, events.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
 
 
 async def _blob(session: ReadSession, context: Context, tenant: str, digest: str) -> bytes:

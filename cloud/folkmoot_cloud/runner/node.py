@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from folkmoot.errors import PeerFault, UserFault
-from folkmoot.hop import round
+from folkmoot.hop import events
 from folkmoot.hop.batch import Batch, Send
 from folkmoot.hop.belated import Welcome
+from folkmoot.hop.effects import Closed
 from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.ports import ROOM
 from folkmoot.hop.upper import PREFIX, Upper
@@ -142,7 +143,7 @@ class Cloud:
             self._tell(self._below.tree.place(event.topic).member)
             self._moved.update(self.campaigns)
         for keep in batch.keeps[taken:]:
-            new = next(new for _, new in batch.journal[told:] if isinstance(new, round.Answered | round.Belated))
+            new = next(new for _, new in batch.journal[told:] if isinstance(new, events.Answered | events.Belated))
             self._note_answer(keep.owner.removeprefix(PREFIX), new, len(keep.content))
 
     def _ours(self, topic: str) -> bool:
@@ -166,10 +167,10 @@ class Cloud:
         if self._below.tree.shard(gateway) in self._shards:
             self.facts.append(GatewayTold(gateway, copy(self._below.roster.entries[gateway])))
 
-    def _note_answer(self, key: str, new: round.Answered | round.Belated, size: int) -> None:
+    def _note_answer(self, key: str, new: events.Answered | events.Belated, size: int) -> None:
         machine = self._below.rounds[key].round
         asked = machine.opened.ask
-        belated = new if isinstance(new, round.Belated) else None
+        belated = new if isinstance(new, events.Belated) else None
         ask = machine.seats[new.member].ask if belated is None else belated.ask
         if asked.phase == "train":
             taken = AnswerTaken(asked.run, asked.round, ask, new.member, new.payload, size, len(new.leaves), belated)
@@ -216,7 +217,7 @@ class Cloud:
             self.facts.append(RunMoved(campaign.spec.run, "running"))
         if entered.history:
             opened = entered.history[0][1]
-            assert isinstance(opened, round.Opened)
+            assert isinstance(opened, events.Opened)
             campaign.key, campaign.phase = opened.key, "train" if opened.ask.phase == "train" else "evaluate"
             sums = Sums(opened.ask, campaign.spec.manifest.layout)
             restored = self._below.restore(opened.key, entered.history, sums, campaign.blobs, entered.kept)
@@ -224,7 +225,7 @@ class Cloud:
                 self._retract(batch, one)
             self._catch_up(batch, restored)
             if campaign.desired == "stop":  # somebody said so when nobody had the run: no Want will come of it
-                self._below.tell(batch, opened.key, round.Stopped("operator"))
+                self._below.tell(batch, opened.key, events.Stopped("operator"))
             if self.connected:
                 self._below.resume(batch)
         self._moved.add(campaign.spec.run)
@@ -237,9 +238,9 @@ class Cloud:
                 continue
             here = entry.state in ("up", "sleeping")
             if here and seat.state in ("away", "gone"):
-                self._below.tell(batch, open.key, round.Back(member))
+                self._below.tell(batch, open.key, events.Back(member))
             elif not here and seat.state in ("asked", "started"):
-                event = round.Away if entry.state == "away" else round.Gone
+                event = events.Away if entry.state == "away" else events.Gone
                 self._below.tell(batch, open.key, event(member))
 
     def _want(self, batch: Batch, run: str, desired: Literal["run", "pause", "stop"], rounds: int) -> None:
@@ -250,7 +251,7 @@ class Cloud:
             self.facts.append(RunMoved(run, "running"))
         campaign.desired, campaign.rounds = desired, rounds
         if desired == "stop" and campaign.key:
-            self._below.tell(batch, campaign.key, round.Stopped("operator"))
+            self._below.tell(batch, campaign.key, events.Stopped("operator"))
         self._moved.add(run)
 
     def _retract(self, batch: Batch, wish: Retract) -> None:
@@ -323,9 +324,7 @@ class Cloud:
             learnt = machine.closed.outcome == "complete" and campaign.learn(sums)
             if learnt:
                 self.facts.append(Learnt(ask.run, ask.round, campaign))
-            closed = (
-                machine.closed if learnt or machine.closed.outcome != "complete" else round.Closed("short", "no_usable_updates")
-            )
+            closed = machine.closed if learnt or machine.closed.outcome != "complete" else Closed("short", "no_usable_updates")
             self.facts.append(
                 RoundClosed(
                     ask.run,

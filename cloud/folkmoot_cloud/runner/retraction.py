@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from folkmoot.hop import round
+from folkmoot.hop import events
 from folkmoot.hop.open_round import Kept
 
 
@@ -25,7 +25,7 @@ class Retracted:
     device: str
     gateways: tuple[str, ...]
     undone: tuple[bytes, str] | None  # Ask and member of the answer that was taken out of the sums
-    belated: tuple[round.Belated, ...] = ()  # answers to earlier Asks that were taken out as well, and for good
+    belated: tuple[events.Belated, ...] = ()  # answers to earlier Asks that were taken out as well, and for good
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Round(Owned, Base):
     run_id: Mapped[str] = mapped_column(NAME, primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     status: Mapped[str]  # open, closed
-    outcome: Mapped[str | None]  # complete, short, stopped (folkmoot.hop.round.Closed)
+    outcome: Mapped[str | None]  # complete, short, stopped (folkmoot.hop.effects.Closed)
     reason: Mapped[str]
     base_version: Mapped[int]
     model: Mapped[str | None] = mapped_column(NAME)

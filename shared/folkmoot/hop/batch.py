@@ -1,13 +1,13 @@
 """What comes out of one step of a node: first to be stored in one transaction, then to be done."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from folkmoot.hop import member, round
+from folkmoot.hop import events, member
 from folkmoot.wire.messages import Body, Get
 
-Event = round.Event | member.Event
+Event = events.Event | member.Event
 OBJECT = 1_000  # bytes of a message's objects in memory, without payloads: 500 for a receipt, 600 for an Ask, measured
 LEAF = 300  # of one leaf that an Ask names
 
@@ -22,6 +22,13 @@ class Send:
     shard: str = "-"
     deadline: int | None = None  # ms of the timeline
     retain: bool = False
+    fill: Callable[[Any], Body | None] | None = field(default=None, compare=False)
+    """Puts the content into the body when it leaves, so that what waits is small. None: it is gone, and nothing leaves."""
+
+    @property
+    def whole(self) -> Body | None:
+        """The body as it leaves; None where there is none any more."""
+        return self.body if self.fill is None else self.fill(self.body)
 
     @property
     def key(self) -> Hashable:

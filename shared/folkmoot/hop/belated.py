@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from folkmoot.hop import round
+from folkmoot.hop import events
 from folkmoot.hop.batch import Batch, Fault, Send
 from folkmoot.hop.open_round import Open
 from folkmoot.hop.ports import Judgement, Late
@@ -38,7 +38,7 @@ class Whole:
     """An answer that counts: what the open round is told, and what is stored and added for it."""
 
     open: Open
-    event: round.Belated
+    event: events.Belated
     data: bytes
     judged: Judgement
 
@@ -126,7 +126,7 @@ class Belated:
             self.refused(member, ask, answer, why_not)
             self._done(batch, place, ask, Receipt(status="late", payload=answer.payload))
             return None
-        event = round.Belated(
+        event = events.Belated(
             member=member,
             ask=ask,
             round=answer.round,

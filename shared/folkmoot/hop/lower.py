@@ -4,13 +4,15 @@ Takes messages and the time, gives a Batch; `wanted` and `unwanted` tell the nod
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
-from folkmoot.errors import PeerFault
-from folkmoot.hop import member, round
+from folkmoot.errors import PeerFault, StoreFault
+from folkmoot.hop import member
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.fetch import Fetch
+from folkmoot.hop.ids import local_id
 from folkmoot.hop.ports import ROOM, Library, Outbox, Spool
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Answer, Ask, Block, Body, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
@@ -144,7 +146,7 @@ class Lower:
         before = item.local or member.Local(0, item.id, item.ask.weights, item.deadline + policy.seconds * 1000)
         local = msgspec.structs.replace(before, number=before.number + 1)
         mine = member.Member()
-        own = round.local_id(local.origin, local.number)
+        own = local_id(local.origin, local.number)
         self.members[own] = mine
         self._library.put(block)
         batch.keeps.append(Keep(PREFIX + own.hex(), weights, block))  # nobody else has these weights
@@ -348,13 +350,19 @@ class Lower:
         batch.sends.append(Send(self.name, manifest, item.id, self.tree.shard(item.ask.run)))
 
     def _pieces(self, batch: Batch, item: member.Member, have: bytes) -> None:
-        data = self.payload(batch, item)
-        if data is None:
-            return
+        """Sends what the upper end lacks. A piece is cut when it leaves: of a large answer, few are in memory at once."""
+        fill = partial(self._cut, PREFIX + item.id.hex(), item.size, self._chunk)
         for index in chunks.Bitmap(chunks.count(item.size, self._chunk), have).missing():
-            piece = chunks.piece(data, index, self._chunk)
-            body = Chunk(payload=item.payload, index=index, data=piece)
-            batch.sends.append(Send(self.name, body, item.id, self.tree.shard(item.ask.run)))
+            body = Chunk(payload=item.payload, index=index, data=b"")
+            batch.sends.append(Send(self.name, body, item.id, self.tree.shard(item.ask.run), fill=fill))
+
+    def _cut(self, owner: str, size: int, chunk: int, piece: Chunk) -> Chunk | None:
+        start = piece.index * chunk
+        try:
+            data = self._outbox.piece(owner, piece.payload, start, min(chunk, size - start))
+        except StoreFault:
+            return None  # no step is under way that it could end: the next offer, which reads all of it, will
+        return None if data is None else Chunk(payload=piece.payload, index=piece.index, data=data)
 
     def payload(self, batch: Batch, item: member.Member, kept: bytes = b"") -> bytes | None:
         """Gives the answer that is offered, or what else is `kept` of it; None where it is gone from the store."""

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from folkmoot.errors import StoreFault
-from folkmoot.hop import round
+from folkmoot.hop import events, round
 from folkmoot.hop.batch import Batch
+from folkmoot.hop.effects import Effect, Merge, Unmerge
 from folkmoot.hop.ports import Late, Sums
-from folkmoot.hop.round import Effect, Merge, Unmerge
 from folkmoot.wire.messages import Answer
 
-History = Sequence[tuple[int, round.Event]]
+History = Sequence[tuple[int, events.Event]]
 Kept = Callable[[bytes], bytes | None]
 
 
@@ -57,11 +57,11 @@ class Open:
         contents = {payload: data for payload in payloads if (data := batch.kept(owner, payload) or kept(payload)) is not None}
         if len(contents) < len(set(payloads)):
             return None
-        event = round.Retracted(device)
+        event = events.Retracted(device)
         effects = self.round.handle(event, batch.now)
         batch.journal.append((owner, event))
         for effect in effects:
-            if isinstance(effect, round.Unmerge):
+            if isinstance(effect, Unmerge):
                 data = contents[effect.payload]
                 self.sums.remove(effect.member, self._manifest(effect, data), data, late(effect.belated))
                 batch.drop(owner, effect.payload)
@@ -79,6 +79,6 @@ class Open:
         self.traffic[member] = (before[0] + up, before[1] + down)
 
 
-def late(belated: round.Belated | None) -> Late | None:
+def late(belated: events.Belated | None) -> Late | None:
     """Gives what a belated answer is relative to, and what it counts."""
     return None if belated is None else Late(belated.base, belated.weights, belated.factor)

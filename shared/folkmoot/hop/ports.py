@@ -109,3 +109,7 @@ class Outbox(Protocol):
     def payload(self, owner: str, payload: bytes) -> bytes | None:
         """Gives what `Keep` stored, or None where it is gone."""
         ...
+
+    def piece(self, owner: str, payload: bytes, start: int, size: int) -> bytes | None:
+        """Gives `size` bytes of it from `start` on, or None where they are gone; nobody has compared them with the sha256."""
+        ...

@@ -4,229 +4,36 @@
 whose members are devices. Times are milliseconds of the machine's own timeline (architecture: Time).
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from folkmoot.errors import MisuseFault, PeerFault
-from folkmoot.wire.messages import Ask, Invited
+from folkmoot.hop.effects import Closed, Effect, Merge, SendAsk, SendCancel, SendReceipt, Unmerge
+from folkmoot.hop.events import (
+    Answered,
+    AskedAgain,
+    Away,
+    Back,
+    Belated,
+    Event,
+    Gone,
+    Joined,
+    Opened,
+    Refused,
+    Retracted,
+    Started,
+    Stopped,
+    Woke,
+)
+from folkmoot.hop.ids import ask_id
+from folkmoot.hop.seat import DONE, OPEN, Seat
+from folkmoot.wire.messages import Invited
 
 # An Ask that nothing answers is sent again after 2 s x 2^k: PUBACK is no delivery (protocol.md, 4).
 RESEND = 2_000
 RESEND_CAP = 60_000
-
-
-class Seat(msgspec.Struct):
-    """One member's place in the round."""
-
-    state: Literal["asked", "started", "away", "gone", "taken", "refused", "rejected", "retracted"]
-    ask: bytes
-    each: tuple[Invited, ...] | None = None  # the leaves below that it is asked for; None: all of them
-    goal: int = 0  # leaves wanted of it
-    tries: int = 0
-    due: int | None = None  # when to send the Ask again (asked) or to count it out (away)
-    reason: str = ""
-    payload: bytes = b""
-    leaves: tuple[str, ...] = ()
-    owes: bool = False  # had answered, and is to answer again without a device: it holds what others have given
-
-    @property
-    def open(self) -> bool:
-        """Whether its answer may still come."""
-        return self.state in ("asked", "started", "away", "gone")
-
-    @property
-    def awaited(self) -> bool:
-        """Whether the round stays open for it."""
-        return self.open and not self.reason and (self.state != "gone" or self.owes)
-
-    @property
-    def fate(self) -> str:
-        """What the record says: "" for an answer that merged, else state and reason."""
-        if self.state == "taken":
-            return ""
-        word = {"asked": "silent", "started": "late"}.get(self.state, self.state)
-        return f"{word}:{self.reason}" if self.reason else word
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """When a round is over."""
-
-    deadline: int  # ms of the timeline
-    minimum: int = 1  # leaves below which nothing is made of it
-    goal: int = 0  # leaves with which it closes at once; 0: when nobody is left to wait for
-    grace: int = 90_000  # ms from away to gone: 1.5 keepalives of 60 s
-    welcome: bool = False  # members that come up in mid-round are asked too
-
-
-class Invitation(msgspec.Struct, frozen=True):
-    """A member that the round starts with."""
-
-    member: str
-    each: tuple[Invited, ...] | None = None
-    goal: int = 0
-    here: bool = True  # False: away now, asked when it comes back in time
-
-
-# Events: what can happen to a round. They are journalled, so that a crash can be replayed.
-
-
-class Opened(msgspec.Struct, frozen=True, tag=True):
-    """The first event of every round."""
-
-    key: str  # unique for ever: ask ids derive from it
-    ask: Ask  # without inline weights, `each` and `goal`: those differ from member to member
-    terms: Terms
-    members: tuple[Invitation, ...]
-
-
-class Started(msgspec.Struct, frozen=True, tag=True):
-    """A member has the Ask."""
-
-    member: str
-
-
-class Answered(msgspec.Struct, frozen=True, tag=True):
-    """A whole answer is here and was judged."""
-
-    member: str
-    payload: bytes  # its sha256
-    leaves: tuple[str, ...] = ()  # devices whose updates are in it
-    rejection: str = ""  # why it must not merge
-
-
-class Belated(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """A whole answer to an Ask of an earlier round is here, was judged, and counts in this one."""
-
-    member: str
-    ask: bytes  # the id of the Ask that it answers
-    round: int  # whose Ask that was
-    local: int = 0  # number of the local round whose sums it brings; 0: it answers the Ask itself
-    base: int  # version and weights that it is relative to; with `local`, that its first local round was
-    weights: bytes
-    factor: int  # what it counts, in 1,024ths
-    payload: bytes  # its sha256
-    leaves: tuple[str, ...]  # devices whose updates are in it: of that Ask, hence not in the way of the same ones of this
-
-
-class Refused(msgspec.Struct, frozen=True, tag=True):
-    """A member will not do it."""
-
-    member: str
-    reason: str
-
-
-class Away(msgspec.Struct, frozen=True, tag=True):
-    """The broker says that a member's connection is lost."""
-
-    member: str
-
-
-class Back(msgspec.Struct, frozen=True, tag=True):
-    """A member is connected anew."""
-
-    member: str
-
-
-class Gone(msgspec.Struct, frozen=True, tag=True):
-    """A member said goodbye."""
-
-    member: str
-
-
-class AskedAgain(msgspec.Struct, frozen=True, tag=True):
-    """A member wants the open Ask once more: it was asleep, or restarted."""
-
-    member: str
-
-
-class Joined(msgspec.Struct, frozen=True, tag=True):
-    """A member that was not invited came up."""
-
-    member: str
-    each: tuple[Invited, ...] | None = None
-
-
-class Retracted(msgspec.Struct, frozen=True, tag=True):
-    """A device is to be out of the round, as if it had never been in it."""
-
-    device: str
-
-
-class Woke(msgspec.Struct, frozen=True, tag=True):
-    """The time that `wake` named has come."""
-
-
-class Stopped(msgspec.Struct, frozen=True, tag=True):
-    """Somebody ends the round: an operator, or a newer Ask of the same run."""
-
-    reason: str
-
-
-Event = Opened | Started | Answered | Belated | Refused | Away | Back | Gone | AskedAgain | Joined | Retracted | Woke | Stopped
-
-
-# Effects: what to do once the event is stored.
-
-
-class SendAsk(msgspec.Struct, frozen=True):
-    """Send the member its Ask."""
-
-    member: str
-
-
-class SendReceipt(msgspec.Struct, frozen=True):
-    """Tell the member what became of its answer."""
-
-    member: str
-    status: Literal["ok", "dup", "bad", "late"]
-    payload: bytes
-    reason: str = ""
-
-
-class SendCancel(msgspec.Struct, frozen=True):
-    """Tell the member that its work is no longer wanted."""
-
-    member: str
-    reason: str
-
-
-class Merge(msgspec.Struct, frozen=True):
-    """Add the answer to the sums."""
-
-    member: str
-    payload: bytes
-    belated: Belated | None = None  # where it answers an earlier Ask
-
-
-class Unmerge(msgspec.Struct, frozen=True):
-    """Take the answer out of the sums again."""
-
-    member: str
-    payload: bytes
-    belated: Belated | None = None  # where it answers an earlier Ask
-
-
-class Closed(msgspec.Struct, frozen=True):
-    """The round is over."""
-
-    outcome: Literal["complete", "short", "stopped"]
-    reason: str  # goal, all, deadline, or why it was stopped
-
-
-Effect = SendAsk | SendReceipt | SendCancel | Merge | Unmerge | Closed
-
-
-def ask_id(key: str, member: str) -> bytes:
-    """Gives the id of the Ask that the round `key` sends `member`: derived, so that a replay asks with the same one."""
-    return hashlib.sha256(f"{key}/{member}".encode()).digest()[:16]
-
-
-def local_id(ask: bytes, number: int) -> bytes:
-    """Gives the id of the Ask of a gateway's local round `number` after the Ask `ask` (hop/member.py)."""
-    return hashlib.sha256(ask + f"/local/{number}".encode()).digest()[:16]
 
 
 class Round:
@@ -495,7 +302,6 @@ class Round:
 
 _OfMember = Started | Answered | Refused | Away | Back | Gone | AskedAgain
 _Move = Callable[..., list[Effect]]
-_DONE = ("taken", "rejected", "refused", "retracted")
 
 _ROUND: dict[tuple[str, type], _Move] = {
     ("new", Opened): Round._open,
@@ -511,17 +317,17 @@ _ROUND: dict[tuple[str, type], _Move] = {
 
 _SEAT: dict[tuple[str, type], _Move] = {
     # Away is not gone: a member that was counted out and returns in time is taken back where it stood.
-    **{(state, Started): Round._start for state in ("asked", "started", "away", "gone")},
-    **{(state, Answered): Round._answer for state in ("asked", "started", "away", "gone")},
-    **{(state, Refused): Round._refuse for state in ("asked", "started", "away", "gone")},
+    **{(state, Started): Round._start for state in OPEN},
+    **{(state, Answered): Round._answer for state in OPEN},
+    **{(state, Refused): Round._refuse for state in OPEN},
     **{(state, Away): Round._lose for state in ("asked", "started")},
-    **{(state, Back): Round._ask for state in ("asked", "started", "away", "gone")},
+    **{(state, Back): Round._ask for state in OPEN},
     **{(state, Gone): Round._leave for state in ("asked", "started", "away")},
-    **{(state, AskedAgain): Round._ask for state in ("asked", "started", "away", "gone")},
+    **{(state, AskedAgain): Round._ask for state in OPEN},
     # Who has answered, refused, was rejected or retracted is done; its repetitions get the same word again.
-    **{(state, Answered): Round._again for state in _DONE},
-    **{(state, kind): Round._cancel for state in _DONE for kind in (Started, AskedAgain)},
-    **{(state, kind): Round._keep for state in _DONE for kind in (Refused, Away, Back, Gone)},
+    **{(state, Answered): Round._again for state in DONE},
+    **{(state, kind): Round._cancel for state in DONE for kind in (Started, AskedAgain)},
+    **{(state, kind): Round._keep for state in DONE for kind in (Refused, Away, Back, Gone)},
     **{(state, kind): Round._keep for state in ("away", "gone") for kind in (Away,)},
     ("gone", Gone): Round._keep,
 }

@@ -26,6 +26,7 @@ class Transfers:
         self._coming: dict[Key, Answer] = {}
         self._heard: dict[Key, int] = {}  # when the last piece of it came, ms of the timeline
         self._waiting: dict[Key, tuple[bytes, Answer]] = {}  # with the id of the Ask
+        self._spoilt: dict[Key, int] = {}  # how often all of it came and was damaged
 
     def begin(self, member: str, ask: bytes, answer: Answer, now: int) -> chunks.Bitmap | None:
         """Gives which pieces are there; None where there is no place now: `turns` gives it again when there is one."""
@@ -55,9 +56,20 @@ class Transfers:
         """Gives the whole payload of a transfer."""
         return self._spool.read(_name((member, payload)))
 
+    def spoil(self, member: str, payload: bytes) -> int:
+        """Throws away what has come: together it is not what the manifest names. Gives how often that was so by now.
+
+        Until the transfer ends, that is: whoever begins it again goes on counting.
+        """
+        times = self._spoilt.get((member, payload), 0) + 1
+        self.end(member, payload)
+        self._spoilt[member, payload] = times
+        return times
+
     def end(self, member: str, payload: bytes) -> None:
         """Forgets a transfer, where there is one."""
         key = (member, payload)
+        self._spoilt.pop(key, None)
         self._waiting.pop(key, None)
         self._coming.pop(key, None)
         if self._heard.pop(key, None) is not None:

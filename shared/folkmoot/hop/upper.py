@@ -6,36 +6,21 @@ the `Sums` that its maker is handed, pieces of large answers go into the `Spool`
 
 from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
-
 from folkmoot.errors import PeerFault
-from folkmoot.hop import round
+from folkmoot.hop import events, round
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.belated import Belated
+from folkmoot.hop.delivery import Delivery
+from folkmoot.hop.effects import Merge, SendAsk, SendCancel
+from folkmoot.hop.ids import ask_id
 from folkmoot.hop.open_round import History, Kept, Open
 from folkmoot.hop.ports import ROOM, Spool, Sums
 from folkmoot.hop.roster import Change, Roster
 from folkmoot.hop.transfers import Transfers
-from folkmoot.wire import chunks, codec
-from folkmoot.wire.messages import (
-    Answer,
-    Ask,
-    Block,
-    Body,
-    Chunk,
-    Get,
-    Hello,
-    Invited,
-    Receipt,
-    Refuse,
-    Request,
-    Started,
-    Status,
-    Telemetry,
-)
+from folkmoot.wire import codec
+from folkmoot.wire.messages import Answer, Body, Chunk, Get, Hello, Invited, Refuse, Request, Started, Status, Telemetry
 from folkmoot.wire.topics import Place, Tree
 
-BURST = 1 << 20  # bytes of blocks that one request brings at most
 DAMAGED = 3  # times that a payload may come damaged before its member is rejected
 PREFIX = "r/"  # of the journal keys of rounds
 
@@ -51,13 +36,11 @@ class Upper:
         self.roster = Roster()
         self.rounds: dict[str, Open] = {}
         self._spool = spool
-        self._inline = inline
-        self._room = inline  # bytes of a payload, or of a piece of one, that the broker lets through
+        self._delivery = Delivery(self.roster, inline)
         self._asks: dict[bytes, tuple[str, str]] = {}  # ask id to round key and member
         self._transfers = Transfers(spool)
         self.belated = Belated(self.rounds, self._transfers)
         self._restored: list[Open] = []
-        self._damaged: dict[tuple[str, bytes], int] = {}  # member and payload digest to how often it came damaged
         self.budget = spool.limit
         """Bytes of kept answers of all open rounds; who answers beyond it is told `no_room`."""
 
@@ -68,8 +51,7 @@ class Upper:
 
     def connected(self, batch: Batch, max_packet: int, birth: int = 0) -> None:
         """Takes up what was under way; `max_packet`: bytes that the broker lets through; `birth`: of this connection."""
-        self._room = max(max_packet - ROOM, chunks.FLOOR)
-        self._inline = min(self._inline, self._room)
+        self._delivery.limits(max_packet)
         status = Status(state="up", birth=birth, software=self.software)
         batch.sends.append(Send("", status, retain=True))
         self.resume(batch)
@@ -77,7 +59,7 @@ class Upper:
     def resume(self, batch: Batch) -> None:
         """Asks again in the rounds that were restored."""
         for open in self._restored:
-            self._perform(batch, open, open.round.resume(batch.now))
+            self._delivery.perform(batch, open, open.round.resume(batch.now))
         self._restored = []
 
     def sent(self, member: str, ask: bytes, size: int) -> None:
@@ -88,7 +70,7 @@ class Upper:
 
     # What the node asks for.
 
-    def open(self, batch: Batch, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> None:
+    def open(self, batch: Batch, opened: events.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> None:
         """Opens a round; its Asks leave with the batch.
 
         Where members stand for others it is firm: after a power cut that took it back, such a member, which has told others ok,
@@ -107,14 +89,14 @@ class Upper:
         Raises StoreFault where an answer that was told ok is gone.
         """
         opened = history[0][1]
-        assert isinstance(opened, round.Opened)
+        assert isinstance(opened, events.Opened)
         open = self._made(opened, sums, blobs)
         open.rebuild(history, kept)
         self._enter(open, (*(invitation.member for invitation in opened.members), *open.round.seats))
         self._restored.append(open)
         return open
 
-    def tell(self, batch: Batch, key: str, event: round.Event) -> None:
+    def tell(self, batch: Batch, key: str, event: events.Event) -> None:
         """Hands one event to a round; does nothing for one that is over and forgotten."""
         open = self.rounds.get(key)
         if open is None:
@@ -122,9 +104,9 @@ class Upper:
         over = open.round.state == "closed"
         effects = open.round.handle(event, batch.now)
         # Nothing moves a closed round; after a crash who had started is asked again, and says so again: nothing is lost.
-        if not over and not isinstance(event, round.Started):
+        if not over and not isinstance(event, events.Started):
             batch.journal.append((PREFIX + key, event))
-        self._perform(batch, open, effects)
+        self._delivery.perform(batch, open, effects)
 
     def retract(self, batch: Batch, key: str, device: str, kept: Kept) -> bool:
         """Makes a round as if a device had never been in it; does nothing where it is out already.
@@ -134,10 +116,11 @@ class Upper:
         open = self.rounds[key]
         under_way = {name: seat.payload for name, seat in open.round.seats.items() if seat.open}
         effects = open.retract(batch, PREFIX + key, device, kept)
-        for effect in effects or ():
-            if isinstance(effect, round.SendAsk | round.SendCancel):
-                self._transfers.end(effect.member, under_way.get(effect.member, b""))
-        self._perform(batch, open, effects or [])
+        told = {effect.member for effect in effects or () if isinstance(effect, SendAsk | SendCancel)}
+        for name, payload in under_way.items():
+            if name in told or not open.round.seats[name].open:
+                self._transfers.end(name, payload)
+        self._delivery.perform(batch, open, effects or [])
         return effects is not None
 
     def forget(self, batch: Batch, key: str) -> None:
@@ -147,7 +130,6 @@ class Upper:
             for name, seat in open.round.seats.items():
                 self._asks.pop(seat.ask, None)
                 self._transfers.end(name, seat.payload)
-                self._damaged.pop((name, seat.payload), None)
             batch.forget(PREFIX + key)
 
     def tick(self, batch: Batch) -> None:
@@ -160,7 +142,14 @@ class Upper:
                 self._gather(batch, waiting, member, answer)
         for key, open in list(self.rounds.items()):
             if open.round.wake is not None and open.round.wake <= batch.now:
-                self.tell(batch, key, round.Woke())
+                self.tell(batch, key, events.Woke())
+
+    def _made(self, opened: events.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
+        return Open(opened.key, round.Round(), sums, blobs, self.tree.shard(opened.ask.run))
+
+    def _enter(self, open: Open, members: Iterable[str]) -> None:
+        self.rounds[open.key] = open
+        self._asks.update((ask_id(open.key, name), (open.key, name)) for name in members)
 
     # What the members say.
 
@@ -175,7 +164,7 @@ class Upper:
         try:
             place = self.tree.place(topic)
             member = place.member
-            envelope = codec.unseal(data, limit=max(self._inline, self._room) + ROOM)
+            envelope = codec.unseal(data, limit=self._delivery.room + ROOM)
             if envelope.src != member or not place.admits(envelope.body):
                 raise PeerFault("wrong_sender", f"{envelope.src} wrote {type(envelope.body).__name__} to {topic}")
             handler = _HANDLERS.get(type(envelope.body))
@@ -213,13 +202,14 @@ class Upper:
             if seat is None:
                 self._join(batch, key, member)
             elif seat.state == "away" and member in self.roster.ready():  # it was here, and was not known when it was seated
-                self.tell(batch, key, round.Back(member))
+                self.tell(batch, key, events.Back(member))
 
     def _join(self, batch: Batch, key: str, member: str) -> None:
         """Lets an open round know of a member that can be asked now."""
         hello = self.roster.ready().get(member)
         if hello is not None and not self.roster.missing(member):
-            self.tell(batch, key, round.Joined(member, (Invited(member),) if hello.devices is None else None))
+            self.tell(batch, key, events.Joined(member, (Invited(member),) if hello.devices is None else None))
+            self._enter(self.rounds[key], self.rounds[key].round.seats.keys() & {member})
 
     def _about(self, member: str, ask: bytes) -> Open | None:
         """Gives the round that an ask id is of; None for one that is over. Raises PeerFault for another member's."""
@@ -231,15 +221,15 @@ class Upper:
     def _started(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         open = self._about(place.member, envelope.ask)
         if open is None:
-            self._cancel(batch, place, envelope.ask)
+            self._delivery.closed(batch, place, envelope.ask)
         else:
-            self.tell(batch, open.key, round.Started(place.member))
+            self.tell(batch, open.key, events.Started(place.member))
 
     def _refused(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         assert isinstance(envelope.body, Refuse)
         open = self._about(place.member, envelope.ask)
         if open is not None:
-            self.tell(batch, open.key, round.Refused(place.member, envelope.body.reason))
+            self.tell(batch, open.key, events.Refused(place.member, envelope.body.reason))
 
     def _answered(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         answer, member = envelope.body, place.member
@@ -250,8 +240,11 @@ class Upper:
             return
         seat = open.round.seats[member]
         if open.round.state == "closed" or not seat.open:
-            self.tell(batch, open.key, round.Answered(member, answer.payload))
-        elif answer.size > open.sums.limit:
+            self.tell(batch, open.key, events.Answered(member, answer.payload))
+            return
+        if seat.payload != answer.payload:  # it has trained anew: one transfer for each Ask
+            self._transfers.end(member, seat.payload)
+        if answer.size > open.sums.limit:
             self._reject(batch, open, member, answer, "oversized", f"{answer.size} bytes; {open.sums.limit} can be sound")
         elif answer.size > self._left:
             self._reject(batch, open, member, answer, "no_room", f"{answer.size} bytes, beside the answers that are kept")
@@ -262,19 +255,16 @@ class Upper:
 
     def _gather(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:
         seat = open.round.seats[member]
-        if seat.payload != answer.payload:  # it has trained anew: one transfer for each Ask
-            self._transfers.end(member, seat.payload)
         have = self._transfers.begin(member, seat.ask, answer, batch.now)
         if have is not None and have.full:
             self._complete(batch, open, member, answer, self._transfers.read(member, answer.payload))
             return
         seat.payload = answer.payload
         if seat.state == "asked":
-            self.tell(batch, open.key, round.Started(member))
+            self.tell(batch, open.key, events.Started(member))
         if have is None:
             return  # until it has its turn
-        need = Receipt(status="need", payload=answer.payload, have=bytes(have))
-        batch.sends.append(Send(member, need, seat.ask, open.shard))
+        self._delivery.need(batch, open, member, answer.payload, have)
 
     def _chunk(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         piece, member = envelope.body, place.member
@@ -290,10 +280,10 @@ class Upper:
             self._complete(batch, open, member, answer, self._transfers.read(member, piece.payload))
 
     def _complete(self, batch: Batch, open: Open, member: str, answer: Answer, data: bytes) -> None:
-        self._transfers.end(member, answer.payload)
         if len(data) != answer.size or codec.digest(data) != answer.payload:
             self._mend(batch, open, member, answer)
             return
+        self._transfers.end(member, answer.payload)
         each = open.round.seats[member].each
         # One that was retracted may be in an answer that was made before: the round asks for another one, without it.
         below = None if each is None else open.round.retracted.union(leaf.device for leaf in each)
@@ -302,16 +292,16 @@ class Upper:
             self._reject(batch, open, member, answer, judged.rejection, judged.detail)
             return
         open.answered_ms[member] = batch.now - open.round.began
-        event = round.Answered(member, answer.payload, judged.leaves)
+        event = events.Answered(member, answer.payload, judged.leaves)
         effects = open.round.handle(event, batch.now)
         batch.journal.append((PREFIX + open.key, event))
         batch.firm = True
         for effect in effects:
-            if isinstance(effect, round.Merge):
+            if isinstance(effect, Merge):
                 batch.keeps.append(Keep(PREFIX + open.key, answer.payload, data))
                 open.kept += len(data)
                 open.sums.add(member, judged.content)
-        self._perform(batch, open, effects)
+        self._delivery.perform(batch, open, effects)
 
     @property
     def _left(self) -> int:
@@ -330,22 +320,21 @@ class Upper:
         batch.firm = True
         open.kept += len(whole.data)
         open.sums.add(whole.event.member, whole.judged.content)
-        self._perform(batch, open, effects)
+        self._delivery.perform(batch, open, effects)
 
     def _mend(self, batch: Batch, open: Open, member: str, answer: Answer) -> None:
         """The bytes are not what the manifest names: damaged on the way, so all of them again, but not for ever."""
-        key = (member, answer.payload)
-        self._damaged[key] = self._damaged.get(key, 0) + 1
         detail = "the payload is not what its manifest names"
-        if self._damaged[key] >= DAMAGED:
+        if self._transfers.spoil(member, answer.payload) >= DAMAGED:
             self._reject(batch, open, member, answer, "digest", detail)
         else:
             batch.faults.append(Fault(member, "digest", detail))
             self._gather(batch, open, member, answer)
 
     def _reject(self, batch: Batch, open: Open, member: str, answer: Answer, reason: str, detail: str) -> None:
+        self._transfers.end(member, answer.payload)
         batch.faults.append(Fault(member, reason, detail))
-        self.tell(batch, open.key, round.Answered(member, answer.payload, rejection=reason))
+        self.tell(batch, open.key, events.Answered(member, answer.payload, rejection=reason))
 
     def _get(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         want, member = envelope.body, place.member
@@ -353,74 +342,21 @@ class Upper:
         open = self._about(member, envelope.ask)
         if not want.blob:
             if open is None:
-                self._cancel(batch, place, envelope.ask)
+                self._delivery.closed(batch, place, envelope.ask)
             else:
-                self.tell(batch, open.key, round.AskedAgain(member))
+                self.tell(batch, open.key, events.AskedAgain(member))
             return
         blob = open.blobs.get(want.blob) if open is not None else None
-        if blob is None:
-            batch.sends.append(Send(member, Block(blob=want.blob, index=want.first, size=0), envelope.ask, place.shard))
-            return
-        if want.chunk > self._most(member, self._room):
-            raise PeerFault("oversized", f"blocks of {want.chunk} bytes do not go through to {member}")
-        last = want.first + min(want.count, max(1, BURST // want.chunk))
-        for index in range(want.first, min(last, chunks.count(len(blob), want.chunk))):
-            data = chunks.piece(blob, index, want.chunk)
-            block = Block(blob=want.blob, index=index, size=len(blob), data=data)
-            batch.sends.append(Send(member, block, envelope.ask, place.shard))
+        self._delivery.blocks(batch, place, envelope.ask, want, blob)
 
     def _telemetry(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         """Nothing depends on it: the node may look at the body that `receive` gives."""
 
-    # What the rounds want done.
 
-    def _made(self, opened: round.Opened, sums: Sums, blobs: Mapping[bytes, bytes]) -> Open:
-        return Open(opened.key, round.Round(), sums, blobs, self.tree.shard(opened.ask.run))
-
-    def _enter(self, open: Open, members: Iterable[str]) -> None:
-        self.rounds[open.key] = open
-        self._asks.update((round.ask_id(open.key, name), (open.key, name)) for name in members)
-
-    def _perform(self, batch: Batch, open: Open, effects: list[round.Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case round.SendAsk(member):
-                    self._ask(batch, open, member)
-                case round.SendReceipt(member, status, payload, reason):
-                    receipt = Receipt(status=status, payload=payload, reason=reason)
-                    batch.sends.append(Send(member, receipt, round.ask_id(open.key, member), open.shard))
-                case round.SendCancel(member, reason):
-                    cancel = Request(what="cancel", reason=reason)
-                    batch.sends.append(Send(member, cancel, round.ask_id(open.key, member), open.shard))
-                case round.Merge() | round.Unmerge() | round.Closed():
-                    pass  # merged where the content is at hand; the node sees a closed round by its state
-
-    def _ask(self, batch: Batch, open: Open, member: str) -> None:
-        seat = open.round.seats[member]
-        self._asks[seat.ask] = (open.key, member)
-        weights = open.blobs.get(open.round.opened.ask.weights, b"")
-        ask: Ask = msgspec.structs.replace(
-            open.round.opened.ask,
-            each=seat.each,
-            goal=seat.goal,
-            inline=weights if len(weights) <= self._most(member, self._inline) else None,
-        )
-        batch.sends.append(Send(member, ask, seat.ask, open.shard, open.round.opened.terms.deadline))
-
-    def _most(self, member: str, ours: int) -> int:
-        """Gives how many bytes may travel inside a message to this member, where we would send `ours`."""
-        entry = self.roster.entries.get(member)
-        theirs = entry.hello.max_packet - ROOM if entry is not None and entry.hello is not None else ours
-        return min(ours, theirs)
-
-    def _cancel(self, batch: Batch, place: Place, ask: bytes) -> None:
-        batch.sends.append(Send(place.member, Request(what="cancel", reason="closed"), ask, place.shard))
-
-
-_CHANGES: dict[Change, type[round.Back | round.Away | round.Gone]] = {
-    "back": round.Back,
-    "away": round.Away,
-    "gone": round.Gone,
+_CHANGES: dict[Change, type[events.Back | events.Away | events.Gone]] = {
+    "back": events.Back,
+    "away": events.Away,
+    "gone": events.Gone,
 }
 
 

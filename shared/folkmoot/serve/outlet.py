@@ -7,7 +7,7 @@ from folkmoot.hop.batch import Send
 from folkmoot.ids import MakeId
 from folkmoot.link.face import Connected, Disconnected, Event, Failed, Last, Link, Published
 from folkmoot.wire import codec
-from folkmoot.wire.messages import Ask, Status, Telemetry
+from folkmoot.wire.messages import Ask, Body, Status, Telemetry
 from folkmoot.wire.topics import Tree
 
 # Messages that wait while there is no connection, or a slow one, and the bytes of memory that they take. More than a large home
@@ -74,7 +74,7 @@ class Outlet:
 
     def last(self, send: Send, delay_s: int = 0) -> Last:
         """Gives a message that does not wait here, for a will or a goodbye."""
-        return Last(self._topic(send), self._seal(send, None), send.retain, delay_s)
+        return Last(self._topic(send), self._seal(send, send.body, None), send.retain, delay_s)
 
     def _put(self, send: Send) -> None:
         """Puts a message behind all that wait, in the place of an older one of its kind."""
@@ -94,7 +94,10 @@ class Outlet:
             left = None if send.deadline is None else max(0, send.deadline - now)
             if isinstance(send.body, Ask) and left == 0:
                 continue  # late before it left
-            payload = self._seal(send, left)
+            body = send.whole
+            if body is None:
+                continue  # somebody has dropped what it was about: an answer that was receipted while its pieces waited
+            payload = self._seal(send, body, left)
             expiry = None if send.retain else EXPIRY if left is None else max(1, -(-left // 1000))
             qos = 0 if isinstance(send.body, Telemetry) else 1
             if not self._link.send(self._sequence, self._topic(send), payload, retain=send.retain, qos=qos, expiry_s=expiry):
@@ -106,13 +109,13 @@ class Outlet:
             self.messages += 1
             self.sent(send.member, send.ask, len(payload))
 
-    def _seal(self, send: Send, remaining: int | None) -> bytes:
+    def _seal(self, send: Send, body: Body, remaining: int | None) -> bytes:
         self._sequence += 1
         envelope = codec.Envelope(
             id=self._make_id(),
             src=self._me,
             dst=(send.member or self._me) if self._upper else (self._tree.upper or "cloud"),
-            body=send.body,
+            body=body,
             ask=send.ask,
             remaining_ms=remaining,
             ts_ms=max(0, self._wall()),

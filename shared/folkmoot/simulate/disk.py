@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from folkmoot.errors import PeerFault, StoreFault
-from folkmoot.hop import member, round
+from folkmoot.hop import events, member
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.store.spool import LIMIT, SYNC
@@ -151,13 +151,18 @@ class Ledger:
 
     def histories(self) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
         """Gives every machine that is not forgotten: its key, and its events with their times, oldest first."""
-        for key, events in list(self._events.items()):
-            kind: Any = member.Event if key.startswith(MEMBER) else round.Event
-            yield key, [(now, codec.load(event, kind, limit=EVENT)) for now, event in events]
+        for key, history in list(self._events.items()):
+            kind: Any = member.Event if key.startswith(MEMBER) else events.Event
+            yield key, [(now, codec.load(event, kind, limit=EVENT)) for now, event in history]
 
     def payload(self, owner: str, payload: bytes) -> bytes | None:
         """Gives a kept payload, or None."""
         return self._payloads.get((owner, payload))
+
+    def piece(self, owner: str, payload: bytes, start: int, size: int) -> bytes | None:
+        """Gives `size` bytes of a kept payload from `start` on, or None."""
+        found = self._payloads.get((owner, payload), b"")[start : start + size]
+        return found if len(found) == size else None
 
     def fact(self, name: str, default: Any = None) -> Any:
         """Gives a stored fact."""

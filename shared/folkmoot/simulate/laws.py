@@ -3,7 +3,8 @@
 import builtins
 from typing import Any
 
-from folkmoot.hop import round
+from folkmoot.hop.ids import ask_id, local_id
+from folkmoot.hop.seat import Seat
 from folkmoot.link.adversary import Adversary
 from folkmoot.simulate import oracle
 from folkmoot.simulate.plan import SetClock, Stop
@@ -117,21 +118,21 @@ def acknowledged(witness: Witness) -> None:
     for record in witness.world.cloud.rounds:
         leaves = {leaf.device: leaf.fate for leaf in record.sums.leaves}
         for home, devices in witness.world.plan.homes.items():
-            above = round.ask_id(f"run1/{record.number}/train", home)  # an Ask may say something else, where it was damaged
+            above = ask_id(f"run1/{record.number}/train", home)  # an Ask may say something else, where it was damaged
             seat, told = record.seats.get(home), f"was told ok in round {record.number}"
             for number in range(1, LOCAL + 1):
-                own = round.local_id(above, number)
+                own = local_id(above, number)
                 if (home, own) in witness.told and own not in belated:
                     raise Broken("ok is a promise", f"{home} {told} for a local round that no round holds", home, "cloud")
                 for device in devices:
-                    below = (device, round.ask_id(own.hex(), device))
+                    below = (device, ask_id(own.hex(), device))
                     if below in witness.told and own in belated and device not in belated[own].leaves:
                         raise Broken("ok is a promise", f"{device} {told}, which holds its home without it", device, home)
             if (home, above) in witness.told and above not in belated and (seat is None or seat.state != "taken"):
                 fate = "has no seat for it" if seat is None else f"says {seat.fate}"
                 raise Broken("ok is a promise", f"{home} {told}, but its record {fate}", home, "cloud")
             for device in devices:
-                if (device, round.ask_id(above.hex(), device)) not in witness.told:
+                if (device, ask_id(above.hex(), device)) not in witness.told:
                     continue
                 if above not in belated:
                     _promised(device, home, seat, leaves, told)
@@ -139,7 +140,7 @@ def acknowledged(witness: Witness) -> None:
                     raise Broken("ok is a promise", f"{device} {told}, and its home counts without it", device, home)
 
 
-def _promised(device: str, home: str, seat: round.Seat | None, leaves: dict[str, str], told: str) -> None:
+def _promised(device: str, home: str, seat: Seat | None, leaves: dict[str, str], told: str) -> None:
     if seat is None:
         raise Broken("ok is a promise", f"{device} {told}, whose record has no seat for {home}", device, home)
     if seat.state == "taken" and leaves.get(device) != "":

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from folkmoot.hop import round
+from folkmoot.hop import events
+from folkmoot.hop.ids import ask_id, local_id
 from folkmoot.simulate import toy
 from folkmoot.wire.messages import Ask
 
@@ -80,10 +81,10 @@ def _moved(weights: Any, sums: Any, total: int) -> Any:
     return (weights.astype(np.float64) + mean).astype("<f4")
 
 
-def _started(late: round.Belated, weights: Any, said: Said) -> Any:
+def _started(late: events.Belated, weights: Any, said: Said) -> Any:
     """Gives what a belated answer is relative to: a home's local rounds go on from one another, the first from its answer."""
-    ask = round.ask_id(f"run1/{late.round}/train", late.member)
+    ask = ask_id(f"run1/{late.round}/train", late.member)
     for number in range(late.local):
-        answered = round.local_id(ask, number) if number else ask
+        answered = local_id(ask, number) if number else ask
         weights = _moved(weights, *_sums(said[late.member, answered], weights))
     return weights

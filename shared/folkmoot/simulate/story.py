@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from folkmoot.hop import member, round
+from folkmoot.hop import events, member
 from folkmoot.hop.batch import Batch, Event, Send
 from folkmoot.simulate.world import World
 from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Receipt, Refuse, Request, Status
@@ -87,9 +87,9 @@ def _event(event: Event) -> str:
             return "the answer is stored"
         case member.Receipted(status, reason):
             return f"receipt {status} {reason}".rstrip()
-        case round.Opened(_, ask, _, members):
+        case events.Opened(_, ask, _, members):
             return f"opened to {ask.phase}, round {ask.round}, with " + ", ".join(one.member for one in members)
-        case round.Answered(who, _, leaves, rejection):
+        case events.Answered(who, _, leaves, rejection):
             return f"{who} answered: " + (rejection or f"{len(leaves)} devices")
         case _:
             about = getattr(event, "member", "")

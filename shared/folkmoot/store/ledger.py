@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from folkmoot.errors import StoreFault
-from folkmoot.hop import member, round
+from folkmoot.hop import events, member
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.store import disk
@@ -164,6 +164,23 @@ class Ledger:
                 return content if codec.digest(content) == payload else None
             return None
 
+    def piece(self, owner: str, payload: bytes, start: int, size: int) -> bytes | None:
+        """Gives `size` bytes of a kept payload from `start` on, not compared with its sha256; None where they are not there.
+
+        Raises StoreFault.
+        """
+        found = b""
+        with self._reading():
+            select = "SELECT substr(content, ?, ?) FROM payload WHERE owner = ? AND sha256 = ?"
+            row = self._db.execute(select, (start + 1, size, owner, payload)).fetchone()
+            if row is not None and row[0] is not None:
+                found = bytes(row[0])
+            elif row is not None:
+                with suppress(FileNotFoundError), (self._files / payload.hex()).open("rb") as file:
+                    file.seek(start)
+                    found = file.read(size)
+        return found if len(found) == size else None
+
     def fact(self, name: str, default: Any = None) -> Any:
         """Gives a stored fact. Raises StoreFault."""
         with self._reading():
@@ -201,4 +218,4 @@ def _event(key: str, schema: int, event: bytes) -> Event:
         raise StoreFault(f"{key} was journalled by a newer program (schema {schema}, this one knows {SCHEMA})")
     if key.startswith(MEMBER):
         return codec.load(event, member.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
-    return codec.load(event, round.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
+    return codec.load(event, events.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]

@@ -4,8 +4,10 @@ import msgspec
 import pytest
 
 from folkmoot.errors import MisuseFault
-from folkmoot.hop import round
-from folkmoot.hop.round import Answered, Belated, Closed, Merge, Retracted, Round, SendAsk, SendReceipt, Unmerge, Woke
+from folkmoot.hop import events
+from folkmoot.hop.effects import Closed, Merge, SendAsk, SendReceipt, Unmerge
+from folkmoot.hop.events import Answered, Belated, Retracted, Woke
+from folkmoot.hop.round import Round
 from folkmoot.wire.messages import Offline
 from tests.kit.asks import opened
 from tests.shared.hop.test_round import A, machine
@@ -42,7 +44,7 @@ def test_an_answer_that_comes_too_late_is_told_so_unless_the_policy_leaves_it_a_
     for offline, replies in ((None, [SendReceipt("d1", "late", A)]), (Offline(), [])):
         one = Round()
         question = msgspec.structs.replace(opened().ask, offline=offline)
-        one.handle(round.Opened("key", question, round.Terms(deadline=10_000), (round.Invitation("d1"),)), 0)
+        one.handle(events.Opened("key", question, events.Terms(deadline=10_000), (events.Invitation("d1"),)), 0)
         one.handle(Woke(), 10_000)
         assert one.handle(Answered("d1", A, ("d1",)), 10_001) == replies
 

@@ -1,15 +1,17 @@
 """The lower end of a hop: Asks taken, blobs pulled, answers offered."""
 
+import random
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from folkmoot.hop import member
-from folkmoot.hop.batch import Batch
-from folkmoot.hop.lower import CATCH_UP, DONE, HEARTBEAT, HEARTBEAT_FIRST
-from folkmoot.store.ledger import Ledger
+from folkmoot.hop.batch import OBJECT, Batch
+from folkmoot.hop.lower import CATCH_UP, DONE, HEARTBEAT, HEARTBEAT_FIRST, Lower
+from folkmoot.store.ledger import INSIDE, Ledger
 from folkmoot.wire import codec
+from folkmoot.wire.chunks import CHUNK, count
 from folkmoot.wire.messages import Answer, Chunk, Get, Hello, Invited, Receipt, Refuse, Request, Started, Status
 from tests.kit.ends import INLINE, TREE, bodies, down, lower, message, reasons, sent
 from tests.kit.questions import DEED, furnished, question
@@ -74,6 +76,40 @@ def test_only_the_missing_pieces_are_sent(tmp_path: Path) -> None:
     batch = down(end, Receipt(status="need", payload=payload, have=b"\x05"), ask=DEED)
     assert [send.body.index for send in sent(batch, Chunk) if isinstance(send.body, Chunk)] == [1, 3]
     assert down(end, Receipt(status="ok", payload=payload), ask=DEED).forgets == [f"m/{DEED.hex()}"]
+
+
+def offering(folder: Path, data: bytes) -> Lower:
+    """Gives a lower end whose answer is stored and offered."""
+    end = furnished(folder)
+    down(end, question(), ask=DEED)
+    batch = Batch(5)
+    end.worked(batch, end.members[DEED], data)
+    end._outbox.commit([batch], {})  # type: ignore[attr-defined]
+    return end
+
+
+@pytest.mark.parametrize("size", [CHUNK, CHUNK + 1, 50_000, INSIDE + 50_000])
+def test_pieces_wait_without_their_content_and_have_it_when_they_leave(tmp_path: Path, size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    end = offering(tmp_path, data)
+    sends = sent(down(end, Receipt(status="need", payload=codec.digest(data)), ask=DEED), Chunk)
+    assert sum(send.weight for send in sends) == len(sends) * OBJECT
+    whole = [send.whole for send in sends]
+    assert b"".join(piece.data for piece in whole if isinstance(piece, Chunk)) == data
+    assert all(isinstance(piece, Chunk) for piece in whole)
+    assert [piece.index for piece in whole if isinstance(piece, Chunk)] == list(range(count(size, CHUNK)))
+
+
+def test_pieces_of_an_answer_that_is_gone_by_then_or_cannot_be_read_do_not_leave(tmp_path: Path) -> None:
+    end, data = offering(tmp_path, bytes(50_000)), bytes(50_000)
+    need = Receipt(status="need", payload=codec.digest(data))
+    first, second, *_ = sent(down(end, need, ask=DEED), Chunk)
+    done = down(end, Receipt(status="ok", payload=codec.digest(data)), ask=DEED)
+    assert first.whole is not None
+    end._outbox.commit([done], {})  # type: ignore[attr-defined]
+    assert first.whole is None
+    end._outbox.close()  # type: ignore[attr-defined]
+    assert second.whole is None
 
 
 def test_an_ask_with_fewer_leaves_that_comes_with_the_receipt_is_answered_anew_and_that_is_stored(tmp_path: Path) -> None:

@@ -7,27 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from folkmoot.errors import MisuseFault, PeerFault
-from folkmoot.hop import round
-from folkmoot.hop.round import (
-    Answered,
-    AskedAgain,
-    Away,
-    Back,
-    Closed,
-    Gone,
-    Joined,
-    Merge,
-    Refused,
-    Retracted,
-    Round,
-    SendAsk,
-    SendCancel,
-    SendReceipt,
-    Started,
-    Stopped,
-    Unmerge,
-    Woke,
-)
+from folkmoot.hop import events
+from folkmoot.hop.effects import Closed, Merge, SendAsk, SendCancel, SendReceipt, Unmerge
+from folkmoot.hop.events import Answered, AskedAgain, Away, Back, Gone, Joined, Refused, Retracted, Started, Stopped, Woke
+from folkmoot.hop.round import Round
 from folkmoot.store.ledger import EVENT_LIMIT
 from folkmoot.wire import codec
 from folkmoot.wire.messages import Invited
@@ -49,7 +32,7 @@ def test_everybody_invited_is_asked() -> None:
 
 def test_a_member_that_is_away_is_asked_when_it_comes_back() -> None:
     fresh = Round()
-    absent = round.Opened("key", opened().ask, round.Terms(deadline=10_000), (round.Invitation("d1", here=False),))
+    absent = events.Opened("key", opened().ask, events.Terms(deadline=10_000), (events.Invitation("d1", here=False),))
     assert fresh.handle(absent, 0) == []
     assert fresh.handle(Back("d1"), 5) == [SendAsk("d1")]
 
@@ -183,8 +166,8 @@ def test_after_a_replay_all_who_have_not_answered_are_asked_again() -> None:
 def homes(**leaves: str) -> Round:
     """Gives a round with a gateway for each argument, and the devices below it."""
     fresh = Round()
-    members = tuple(round.Invitation(name, tuple(map(Invited, devices)), len(devices)) for name, devices in leaves.items())
-    fresh.handle(round.Opened("key", opened().ask, round.Terms(deadline=10_000), members), 0)
+    members = tuple(events.Invitation(name, tuple(map(Invited, devices)), len(devices)) for name, devices in leaves.items())
+    fresh.handle(events.Opened("key", opened().ask, events.Terms(deadline=10_000), members), 0)
     return fresh
 
 
@@ -333,7 +316,7 @@ EVENTS = st.one_of(
 
 
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 3_000)), max_size=40), st.integers(0, 3))
-def test_whatever_happens_a_round_keeps_its_laws(happenings: list[tuple[round.Event, int]], goal: int) -> None:
+def test_whatever_happens_a_round_keeps_its_laws(happenings: list[tuple[events.Event, int]], goal: int) -> None:
     """Leaves are unique, ok is told to nobody who did not merge, a closed round never merges, and a replay ends the same.
 
     Who was taken out is in nobody's answer, and nobody merges twice without having been taken out between.
@@ -364,7 +347,7 @@ def test_whatever_happens_a_round_keeps_its_laws(happenings: list[tuple[round.Ev
         assert live.wake is None or live.wake <= now or live.state == "closed"
     again = Round()
     for at, event in history:
-        stored = codec.load(codec.dump(event), round.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
+        stored = codec.load(codec.dump(event), events.Event, limit=EVENT_LIMIT)  # type: ignore[arg-type]
         again.handle(stored, at)
     assert (again.state, again.seats, again.closed) == (live.state, live.seats, live.closed)
     live.handle(Woke(), now + 20_000)

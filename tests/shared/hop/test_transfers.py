@@ -1,14 +1,17 @@
 """Large answers on their way up: so many at once, one for each Ask, none in another's way."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from folkmoot.hop import round
+from folkmoot.hop import events
 from folkmoot.hop.batch import Batch, Send
+from folkmoot.hop.ids import ask_id
 from folkmoot.hop.transfers import STALLED
-from folkmoot.hop.upper import Upper
+from folkmoot.hop.upper import DAMAGED, Upper
 from folkmoot.store.spool import MOST, Spool
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Answer, Chunk, Receipt
@@ -39,14 +42,14 @@ def pieces(data: bytes) -> list[Chunk]:
 def home(folder: Path, members: int, limit: int = 1 << 30) -> Upper:
     """Gives an upper end with a round open for d0, d1, ... and a spool that takes `limit` bytes."""
     made = Upper(TREE, "g1", Spool(folder / "spool", limit), 4_000)
-    invited = tuple(round.Invitation(f"d{number}") for number in range(members))
-    made.open(Batch(0), round.Opened("k", ask(), round.Terms(deadline=600_000), invited), Heap(), {})
+    invited = tuple(events.Invitation(f"d{number}") for number in range(members))
+    made.open(Batch(0), events.Opened("k", ask(), events.Terms(deadline=600_000), invited), Heap(), {})
     return made
 
 
 def say(end: Upper, name: str, body: Answer | Chunk, now: int = 0) -> Batch:
     """Gives what the upper end makes of a message of a member, and of the turns that this gives to others."""
-    batch = up(end, body, ask=round.ask_id("k", name), src=name, member=name, now=now)
+    batch = up(end, body, ask=ask_id("k", name), src=name, member=name, now=now)
     end.tick(batch)
     return batch
 
@@ -112,7 +115,7 @@ def test_what_is_kept_of_a_round_that_is_over_counts_no_more(tmp_path: Path) -> 
     end.budget = SIZE
     [say(end, "d0", message) for message in (manifest(content(1)), *pieces(content(1)))]
     end.forget(Batch(1), "k")
-    end.open(Batch(2), round.Opened("k", ask(), round.Terms(deadline=600_000), (round.Invitation("d0"),)), Heap(), {})
+    end.open(Batch(2), events.Opened("k", ask(), events.Terms(deadline=600_000), (events.Invitation("d0"),)), Heap(), {})
     assert told(say(end, "d0", manifest(content(2)))) == [("d0", "need", "")]
 
 
@@ -131,6 +134,79 @@ def test_one_that_stands_still_gives_its_place_and_goes_on_where_it_stood(tmp_pa
     (need,) = (send for send in say(end, "d0", manifest(content(0)), now=STALLED).sends if isinstance(send.body, Receipt))
     assert isinstance(need, Send)
     assert need.body == Receipt(status="need", payload=codec.digest(content(0)), have=b"\1")
+
+
+def damaged(end: Upper, data: bytes) -> list[tuple[str, str, str]]:
+    """Has d0 send an answer whose last piece is wrong, under a checksum that is right; gives what it is told for it."""
+    say(end, "d0", manifest(data))
+    wrong = [*pieces(data)[:-1], msgspec.structs.replace(pieces(bytes(SIZE))[-1], payload=codec.digest(data))]
+    return [told(say(end, "d0", piece)) for piece in wrong][-1]
+
+
+def whole(end: Upper) -> None:
+    """Sends all of it."""
+    for piece in pieces(content(1)):
+        say(end, "d0", piece)
+
+
+def anew(end: Upper) -> None:
+    """Announces another answer, which comes in pieces."""
+    say(end, "d0", manifest(content(2)))
+
+
+def anew_at_once(end: Upper) -> None:
+    """Sends another answer inside its manifest."""
+    say(end, "d0", msgspec.structs.replace(manifest(content(2)), inline=content(2)))
+
+
+def too_large(end: Upper) -> None:
+    """Says that it is larger than any can be."""
+    say(end, "d0", manifest(content(1), size=Heap.limit + 1))
+
+
+def damaged_for_good(end: Upper) -> None:
+    """Sends it damaged until nobody wants it any more."""
+    assert damaged(end, content(1)) == [("d0", "bad", "digest")]
+
+
+def retracted(end: Upper) -> None:
+    """Takes the device out."""
+    end.retract(Batch(0), "k", "d0", lambda sha256: None)
+
+
+def retracted_while_away(end: Upper) -> None:
+    """Takes the device out when nobody can tell it so."""
+    end.tell(Batch(0), "k", events.Away("d0"))
+    retracted(end)
+
+
+def over(end: Upper) -> None:
+    """Forgets the round."""
+    end.forget(Batch(0), "k")
+
+
+@pytest.mark.parametrize(
+    "ending", [whole, anew, anew_at_once, too_large, damaged_for_good, retracted, retracted_while_away, over]
+)
+def test_how_often_a_payload_came_damaged_is_forgotten_with_its_transfer(
+    tmp_path: Path, ending: Callable[[Upper], None]
+) -> None:
+    end = home(tmp_path, 1)
+    for _ in range(DAMAGED - 1):
+        assert damaged(end, content(1)) == [("d0", "need", "")]
+    assert len(end._transfers._spoilt) == 1
+    ending(end)
+    assert end._transfers._spoilt == {}
+    assert parts(tmp_path) == (ending is anew)
+
+
+def test_who_returns_to_an_answer_that_came_damaged_begins_to_count_anew(tmp_path: Path) -> None:
+    end = home(tmp_path, 1)
+    for number in (1, 2) * DAMAGED:
+        assert damaged(end, content(number)) == [("d0", "need", "")]
+    for _ in range(DAMAGED - 2):
+        assert damaged(end, content(2)) == [("d0", "need", "")]
+    assert damaged(end, content(2)) == [("d0", "bad", "digest")]
 
 
 def test_two_members_with_the_same_bytes_are_not_in_each_others_way(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from folkmoot.hop import round
+from folkmoot.hop import events
 from folkmoot.hop.batch import Batch, Keep
 from folkmoot.hop.belated import Welcome
+from folkmoot.hop.delivery import BURST
+from folkmoot.hop.ids import ask_id
 from folkmoot.hop.ports import Late
-from folkmoot.hop.upper import BURST, DAMAGED, Upper
+from folkmoot.hop.upper import DAMAGED, Upper
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
 from tests.kit.asks import ask
@@ -16,7 +18,7 @@ from tests.kit.ends import INLINE, TREE, Heap, message, reasons, sent, up, upper
 
 PROGRAM, WEIGHTS = b"program" * 1_000, b"weights" * 100
 BLOBS = {codec.digest(PROGRAM): PROGRAM, codec.digest(WEIGHTS): WEIGHTS}
-DEED = {name: round.ask_id("k", name) for name in ("d1", "d2")}
+DEED = {name: ask_id("k", name) for name in ("d1", "d2")}
 HELLO = Hello(data="toy", examples=3)
 UP = Status(state="up", birth=1, hello=codec.digest(codec.dump(HELLO)))
 
@@ -31,8 +33,8 @@ def manifest(data: bytes, *, inline: bool = True, **fields: object) -> Answer:
 def opened(folder: Path) -> Upper:
     """Gives an upper end with a round open for d1 and d2."""
     made = upper(folder)
-    members = (round.Invitation("d1"), round.Invitation("d2"))
-    event = round.Opened("k", ask(weights=codec.digest(WEIGHTS)), round.Terms(deadline=60_000), members)
+    members = (events.Invitation("d1"), events.Invitation("d2"))
+    event = events.Opened("k", ask(weights=codec.digest(WEIGHTS)), events.Terms(deadline=60_000), members)
     made.open(Batch(0), event, Heap(), BLOBS)
     return made
 
@@ -54,7 +56,7 @@ def test_an_ask_carries_the_weights_where_they_fit(tmp_path: Path) -> None:
     for weights, fits in ((WEIGHTS, True), (bytes(INLINE + 1), False)):
         made, batch = upper(tmp_path), Batch(0)
         question = ask(weights=codec.digest(weights))
-        event = round.Opened("k", question, round.Terms(deadline=60_000), (round.Invitation("d1"),))
+        event = events.Opened("k", question, events.Terms(deadline=60_000), (events.Invitation("d1"),))
         made.open(batch, event, Heap(), {codec.digest(weights): weights})
         (send,) = sent(batch, Ask)
         assert isinstance(send.body, Ask)
@@ -205,7 +207,7 @@ def test_a_round_of_members_that_stand_for_others_is_opened_firmly(tmp_path: Pat
     for devices, firm in ((None, False), ((), True)):
         made, batch = upper(tmp_path), Batch(0)
         up(made, Hello(devices=devices))
-        made.open(batch, round.Opened("k", ask(), round.Terms(deadline=60_000), (round.Invitation("d1"),)), Heap(), BLOBS)
+        made.open(batch, events.Opened("k", ask(), events.Terms(deadline=60_000), (events.Invitation("d1"),)), Heap(), BLOBS)
         assert batch.firm == firm
 
 
@@ -224,8 +226,8 @@ def test_a_member_that_was_seated_before_its_hello_had_come_is_asked_when_it_com
     made = upper(tmp_path)
     hello = Hello(data="toy", examples=3)
     up(made, Status(state="up", birth=1, hello=codec.digest(codec.dump(hello))))
-    members = (round.Invitation("d1", here=False),)
-    event = round.Opened("k", ask(weights=codec.digest(WEIGHTS)), round.Terms(deadline=60_000), members)
+    members = (events.Invitation("d1", here=False),)
+    event = events.Opened("k", ask(weights=codec.digest(WEIGHTS)), events.Terms(deadline=60_000), members)
     batch = Batch(0)
     made.open(batch, event, Heap(), BLOBS)
     assert not sent(batch, Ask)
@@ -251,7 +253,7 @@ def test_an_answer_that_is_taken_out_is_no_longer_kept(end: Upper) -> None:
     batch = Batch(5)
     assert end.retract(batch, "k", "d1", {codec.digest(b"sums"): b"sums"}.get)
     assert batch.drops == [("r/k", codec.digest(b"sums"))]
-    assert batch.journal == [("r/k", round.Retracted("d1"))]
+    assert batch.journal == [("r/k", events.Retracted("d1"))]
     assert [send.body for send in sent(batch, Request)] == [Request(what="cancel", reason="retracted")]
     assert heap(end) == {}
     assert sent(up(end, manifest(b"sums"), ask=DEED["d1"]), Receipt)[0].body == Receipt(
@@ -299,7 +301,7 @@ def test_a_round_is_rebuilt_without_what_was_taken_out(end: Upper, tmp_path: Pat
 
 
 def test_a_closed_round_that_is_kept_is_not_journalled_any_more(end: Upper) -> None:
-    end.tell(Batch(5), "k", round.Stopped("upper"))
+    end.tell(Batch(5), "k", events.Stopped("upper"))
     batch = up(end, manifest(b"sums"), ask=DEED["d1"])
     assert [send.body for send in batch.sends] == [Receipt(status="late", payload=codec.digest(b"sums"))]
     assert batch.empty
@@ -330,7 +332,7 @@ def test_an_answer_to_an_ask_that_is_over_is_late_unless_somebody_says_otherwise
 def test_a_belated_answer_is_stored_and_counted_in_the_open_round_before_it_is_told_ok(end: Upper) -> None:
     welcome(end)
     batch = up(end, manifest(b"answer", round=3, local=1), ask=OLD)
-    event = round.Belated(
+    event = events.Belated(
         member="d1",
         ask=OLD,
         round=3,

@@ -3,6 +3,8 @@
 from collections.abc import Hashable
 from typing import Any
 
+import msgspec
+
 from folkmoot.hop.batch import Send
 from folkmoot.link.face import Connected, Disconnected, Failed, Limits, Published
 from folkmoot.serve.outlet import Outlet
@@ -121,6 +123,25 @@ def test_it_tells_how_large_messages_were() -> None:
     made.post([Send("d1", Started(), b"1" * 16)], 0)
     assert told == [("d1", b"1" * 16, len(slot.taken[0][2]))]
     assert (made.messages, made.bytes) == (1, len(slot.taken[0][2]))
+
+
+def test_a_content_is_fetched_when_its_message_leaves_and_without_one_nothing_leaves() -> None:
+    made, slot = outlet(free=0)
+    there = {0: b"zero", 1: b"one", 2: b"two"}
+
+    def fill(block: Block) -> Block | None:
+        return msgspec.structs.replace(block, data=there[block.index]) if block.index in there else None
+
+    made.post([Send("d1", Block(blob=b"b" * 32, index=n, size=9), b"1" * 16, fill=fill) for n in range(3)], 0)
+    del there[1]
+    slot.free = 1
+    made.hear(Connected(False, Limits(9, 1_000)), 1)
+    made.hear(Disconnected("gone", (slot.taken[0][0],)), 2)
+    slot.free, slot.taken = 9, []
+    made.hear(Connected(False, Limits(9, 1_000)), 3)
+    left = [codec.unseal(payload, limit=10_000).body for _, _, payload, _ in slot.taken]
+    assert [block.data for block in left if isinstance(block, Block)] == [b"zero", b"two"]
+    assert (len(made.waiting), len(made)) == (0, 2)
 
 
 def test_what_waits_is_bounded_by_its_bytes_and_the_oldest_goes() -> None:

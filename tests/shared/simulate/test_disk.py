@@ -19,6 +19,7 @@ from folkmoot.wire import chunks, codec
 
 OWNERS = ["m/01", "m/02"]
 CHUNK, SIZE = 8_192, 100_000
+LENGTH = 3  # bytes of a payload
 PAYLOAD = b"p" * 32
 
 steps = st.lists(
@@ -34,7 +35,7 @@ def change(batch: Batch, what: str, owner: str, number: int) -> None:
     if what == "event":
         batch.journal.append((owner, member.Cancelled(str(number))))
     elif what == "keep":
-        content = bytes([number])
+        content = bytes([number]) * LENGTH
         batch.keeps.append(Keep(owner, codec.digest(content), content))
     elif what == "forget":
         batch.forget(owner)
@@ -43,9 +44,16 @@ def change(batch: Batch, what: str, owner: str, number: int) -> None:
 def seen(ledger: object) -> tuple[object, ...]:
     """Gives all that one can read of a ledger."""
     assert hasattr(ledger, "histories")
-    payloads = [ledger.payload(owner, codec.digest(bytes([n]))) for owner in OWNERS for n in range(4)]  # type: ignore[attr-defined]
+    kept = [codec.digest(bytes([n]) * LENGTH) for n in range(4)]
+    payloads = [ledger.payload(owner, payload) for owner in OWNERS for payload in kept]  # type: ignore[attr-defined]
+    parts = [
+        ledger.piece(owner, payload, start, size)  # type: ignore[attr-defined]
+        for owner in OWNERS
+        for payload in kept
+        for start, size in ((0, 2), (1, 2), (2, 2), (0, LENGTH))
+    ]
     facts = [ledger.fact(f"f{n}", "none") for n in range(4)] + [ledger.fact("births", 0)]  # type: ignore[attr-defined]
-    return sorted(ledger.histories()), payloads, facts
+    return sorted(ledger.histories()), payloads, parts, facts
 
 
 @settings(deadline=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from folkmoot.errors import StoreFault
-from folkmoot.hop import member, round
+from folkmoot.hop import events, member
 from folkmoot.hop.batch import Batch, Event, Keep
 from folkmoot.store import ledger as module
 from folkmoot.store.ledger import INSIDE, Ledger
@@ -27,10 +27,10 @@ def batch(*journal: tuple[str, Event], now: int = 5, firm: bool = True, **fields
 def test_what_was_committed_is_there_after_a_restart(tmp_path: Path) -> None:
     first = Ledger(tmp_path / "ledger.db")
     first.commit([batch(("r/k", OPENED)), batch(("m/1", ASKED))], {"now": 5})
-    first.commit([batch(("r/k", round.Away("d1")), now=9)], {"now": 9})
+    first.commit([batch(("r/k", events.Away("d1")), now=9)], {"now": 9})
     first.close()
     second = Ledger(tmp_path / "ledger.db")
-    assert dict(second.histories()) == {"r/k": [(5, OPENED), (9, round.Away("d1"))], "m/1": [(5, ASKED)]}
+    assert dict(second.histories()) == {"r/k": [(5, OPENED), (9, events.Away("d1"))], "m/1": [(5, ASKED)]}
     assert second.fact("now") == 9
 
 
@@ -38,7 +38,7 @@ def test_machines_come_back_in_the_order_of_their_first_events(tmp_path: Path) -
     ledger = Ledger(tmp_path / "ledger.db")
     for key in ("r/b", "r/a", "r/c"):
         ledger.commit([batch((key, OPENED))], {})
-    ledger.commit([batch(("r/b", round.Woke()))], {})
+    ledger.commit([batch(("r/b", events.Woke()))], {})
     assert [key for key, _ in ledger.histories()] == ["r/b", "r/a", "r/c"]
 
 
@@ -54,6 +54,20 @@ def test_a_kept_payload_stays_until_its_owner_is_forgotten(tmp_path: Path, size:
     assert ledger.payload("r/k", payload) is None
     assert not list((tmp_path / "payloads").iterdir())
     assert not list(ledger.histories())
+
+
+@pytest.mark.parametrize("size", [10, INSIDE, INSIDE + 1], ids=["small", "inside", "file"])
+def test_a_piece_of_a_payload_is_read_alone_and_only_where_all_of_it_is_there(tmp_path: Path, size: int) -> None:
+    ledger = Ledger(tmp_path / "ledger.db")
+    content = bytes(range(10)) + bytes(size - 10)
+    payload = codec.digest(content)
+    ledger.commit([batch(("r/k", OPENED), keeps=[Keep("r/k", payload, content)])], {})
+    assert [ledger.piece("r/k", payload, start, 5) for start in (0, 5)] == [content[:5], content[5:10]]
+    assert ledger.piece("r/k", payload, size - 3, 3) == content[-3:]
+    assert ledger.piece("r/k", payload, size - 3, 4) is None
+    assert ledger.piece("r/other", payload, 0, 5) is None
+    ledger.commit([batch(forgets=["r/k"])], {})
+    assert ledger.piece("r/k", payload, 0, 5) is None
 
 
 def test_a_large_payload_that_two_machines_keep_goes_with_the_second(tmp_path: Path) -> None:
@@ -83,7 +97,7 @@ def test_a_machine_that_is_forgotten_and_begun_anew_in_one_step_is_the_new_one(t
     ledger = Ledger(tmp_path / "ledger.db")
     old, new = b"old", b"new"
     ledger.commit([batch(("r/k", OPENED), keeps=[Keep("r/k", codec.digest(old), old)])], {})
-    step = batch(("r/k", round.Away("d1")), keeps=[Keep("r/k", codec.digest(b"between"), b"between")])
+    step = batch(("r/k", events.Away("d1")), keeps=[Keep("r/k", codec.digest(b"between"), b"between")])
     step.forget("r/k")
     step.journal.append(("r/k", OPENED))
     step.keeps.append(Keep("r/k", codec.digest(new), new))
@@ -105,9 +119,9 @@ def test_a_batch_that_cannot_be_stored_leaves_nothing_of_itself(tmp_path: Path) 
     ledger = Ledger(tmp_path / "ledger.db")
     ledger.commit([batch(("r/k", OPENED))], {"now": 1})
     with pytest.raises(StoreFault):
-        ledger.commit([batch(("r/k", round.Woke()))], {"now": object()})
+        ledger.commit([batch(("r/k", events.Woke()))], {"now": object()})
     assert dict(ledger.histories()) == {"r/k": [(5, OPENED)]}
-    ledger.commit([batch(("r/k", round.Woke()))], {"now": 2})
+    ledger.commit([batch(("r/k", events.Woke()))], {"now": 2})
     assert len(dict(ledger.histories())["r/k"]) == 2
 
 

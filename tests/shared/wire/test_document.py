@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from folkmoot.hop import fetch, lower, member, ports, round
+from folkmoot.hop import events, fetch, lower, member, ports, round
 from folkmoot.serve import admission
 from folkmoot.wire import chunks, codec, layout, messages
 from folkmoot.wire.messages import TYPES, Body, Offline, Plan
@@ -74,7 +74,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         "blocks that do not come are asked for again after": (fetch.PATIENCE // seconds, fetch.PATIENCE_CAP // seconds),
         "blocks asked for at once": (fetch.WINDOW,),
         "status is repeated after": (lower.HEARTBEAT_FIRST // seconds, lower.HEARTBEAT // seconds),
-        "grace from away to gone": (msgspec.structs.fields(round.Terms)[3].default // seconds,),
+        "grace from away to gone": (msgspec.structs.fields(events.Terms)[3].default // seconds,),
         "piece of a payload": (chunks.CHUNK,),
         "envelope and other fields around it": (ports.ROOM,),
         "map entries, nesting": (codec.MAP, codec.DEPTH),
