@@ -7,7 +7,9 @@ import pytest
 import pytest_asyncio
 
 from folkmoot.errors import StoreFault
+from folkmoot.hop.events import Answered, Event
 from folkmoot.store.ledger import SCHEMA
+from folkmoot.wire import codec
 from folkmoot_cloud.clock import now
 from folkmoot_cloud.engine import Context
 from folkmoot_cloud.events import repository as events
@@ -18,6 +20,7 @@ from folkmoot_cloud.rounds import progress
 from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.runner.engine import Life
 from folkmoot_cloud.tenants.service import MAIN
+from tests.kit.asks import opened
 from tests.kit.cloud import Cloud
 
 ASKED = [Fate("g1"), Fate("g1", "d1"), Fate("g1", "d2"), Fate("g2"), Fate("g2", "d3")]
@@ -87,6 +90,40 @@ async def test_a_device_that_was_to_be_out_of_it_is_out_of_it(cloud: Cloud, run:
     members = (await cloud.json(f"/v1/runs/{run}/rounds/2/members", gateway="g1"))["items"]
     assert [(one["device"], one["fate"]) for one in members] == [(None, "answered"), ("d1", "retracted"), ("d2", "silent")]
     assert (await cloud.client.delete("/v1/devices/d1/contributions")).status_code == 409
+
+
+async def journalled(cloud: Cloud, *payloads: bytes) -> str:
+    """Gives a run with an open round, in the sums of which these answers are, one of each gateway."""
+    run = str((await cloud.run(rounds=3))["id"])
+    key, blobs = f"r/{run}/1/train", cloud.state["blobs"]
+    members = [f"g{number}" for number, _ in enumerate(payloads)]
+    told: list[Event] = [opened(*members, key=f"{run}/1/train", deadline=600_000)]
+    told += [Answered(name, sha256(data).digest(), (f"d-{name}",)) for name, data in zip(members, payloads, strict=True)]
+    async with cloud.database.write() as session:
+        row = await cloud.row(run)
+        await progress.opened(session, row, 1, 0, [Fate(name) for name in members], now())
+        await journal.append(session, MAIN, key, 1, [bytes([SCHEMA]) + codec.dump(event) for event in told])
+        for data in payloads:
+            await journal.keep(session, blobs, MAIN, key, data)
+    return run
+
+
+async def test_an_answer_that_would_no_longer_be_taken_ends_its_run_and_no_other(cloud: Cloud) -> None:
+    run = await journalled(cloud, b"no partial")
+    await live(cloud)
+    found = await cloud.json(f"/v1/runs/{run}")
+    assert (found["status"], found["outcome"]) == ("finished", "failed")
+    assert "that was taken is now malformed" in found["reason"]
+
+
+async def test_a_run_waits_for_a_file_that_is_not_there_and_no_other_run_waits_for_it(cloud: Cloud, run: str) -> None:
+    waiting = await journalled(cloud, LARGE)
+    await cloud.state["blobs"].delete(MAIN, sha256(LARGE).hexdigest())
+    await live(cloud)
+    assert (await cloud.json(f"/v1/runs/{run}"))["status"] == "finished"  # its own end, above
+    assert (await cloud.json(f"/v1/runs/{waiting}"))["status"] != "finished"
+    async with cloud.database.read() as session:
+        assert await journal.machines(session, MAIN, f"r/{waiting}/") == [f"r/{waiting}/1/train"]
 
 
 async def test_one_more_round_is_the_next_one(cloud: Cloud, run: str) -> None:

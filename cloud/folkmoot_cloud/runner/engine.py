@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot import __version__, ids
 from folkmoot.clock import Timeline, monotonic_ms, wall_ms
-from folkmoot.errors import FolkmootError, PeerFault, UserFault
+from folkmoot.errors import DiskFault, FolkmootError, PeerFault, StoreFault, UserFault
 from folkmoot.hop.events import Opened
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.link.backoff import Backoff
@@ -137,6 +137,7 @@ class Life:
         self._watch = watch
         self._leased: dict[str, int] = {}  # shard to the token of its lease
         self._entered: set[str] = set()  # runs that the program has been told of, until their end is stored
+        self._lacking: set[str] = set()  # runs of which something is not there
         self._looks: asyncio.Queue[str | None] = asyncio.Queue()  # None: the end
         self._over = asyncio.Event()
         self.connected = False
@@ -298,7 +299,7 @@ class Life:
             self._driver.post("runs", one)
 
     async def _load(self, run_id: str) -> Enter | None:
-        """Gives a run as the database has it now; None where it is over, or cannot be gone on with."""
+        """Gives a run as the database has it now; None where it is over, or cannot be gone on with, or not yet."""
         try:
             async with self._context.database.read() as session:
                 run = await runs.find(session, MAIN, run_id)
@@ -308,6 +309,16 @@ class Life:
         except (Lost, PeerFault, UserFault) as fault:
             await self._give_up(run_id, str(fault))
             return None
+        except DiskFault:
+            raise
+        except StoreFault as fault:
+            # A lost file may be a folder that is not mounted: the run is looked at again with the next beat, and the others
+            # go on meanwhile.
+            if run_id not in self._lacking:
+                log.error("run waits for a file that is not there", extra={"run": run_id, "reason": str(fault)})
+            self._lacking.add(run_id)
+            return None
+        self._lacking.discard(run_id)
         self._entered.add(run_id)
         if entered.history:
             opened = entered.history[0][1]

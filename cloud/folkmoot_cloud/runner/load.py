@@ -8,7 +8,9 @@ from folkmoot import arrays, plugins
 from folkmoot.clock import gap
 from folkmoot.errors import StoreFault
 from folkmoot.hop import events, round
+from folkmoot.hop.open_round import History, Open
 from folkmoot.hop.upper import PREFIX
+from folkmoot.serve.sums import Sums
 from folkmoot.store.ledger import EVENT_LIMIT, SCHEMA
 from folkmoot.strategy import Model as Weights
 from folkmoot.wire import bundle, codec
@@ -142,10 +144,21 @@ async def _under_way(session: ReadSession, context: Context, run: Run, campaign:
         machine.handle(event, now)
     for merge in machine.merged:
         content = await entries.kept(session, context.blobs, run.tenant, key, merge.payload.hex())
-        if content is None:
-            raise Lost(f"an answer of {merge.member} that was told ok is gone from the database")
-        kept[merge.payload] = content
+        if content is not None:
+            kept[merge.payload] = content
+    _try(campaign, key, history, kept)
     return Enter(campaign, history, kept.get, ahead, tuple(await retractions(session, context, run.tenant, [run.id])))
+
+
+def _try(campaign: Campaign, key: str, history: History, kept: dict[bytes, bytes]) -> None:
+    """Rebuilds the round once for nothing: where that fails in a step of the node, every run of this cloud ends with it."""
+    opened = history[0][1]
+    assert isinstance(opened, events.Opened)
+    sums = Sums(opened.ask, campaign.spec.manifest.layout)
+    try:
+        Open(key, round.Round(), sums, campaign.blobs, "").rebuild(history, kept.get)
+    except StoreFault as fault:
+        raise Lost(str(fault)) from None
 
 
 async def retractions(session: ReadSession, context: Context, tenant: str, runs: Sequence[str]) -> list[Retract]:
