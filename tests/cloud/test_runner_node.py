@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from folkmoot.hop import events
+from folkmoot.hop.effects import Closed
 from folkmoot.hop.events import Opened
+from folkmoot.hop.ids import ask_id
 from folkmoot.hop.upper import Upper
 from folkmoot.link.face import Arrived, Connected, Limits
 from folkmoot.store.spool import Spool
@@ -60,11 +62,11 @@ def test_a_stop_that_was_said_when_nobody_had_the_run_stops_its_round_when_it_is
     taken = ("leases", Take(frozenset({TREE.shard(run.campaign.spec.run)}), [run]))
     batch = node.step([taken], 10)["down"]
     said = [(send.member, send.body.reason, send.ask) for send in batch.sends if isinstance(send.body, Request)]
-    assert said == [("g1", "operator", round.ask_id("run1/1/train", "g1"))]
+    assert said == [("g1", "operator", ask_id("run1/1/train", "g1"))]
     assert batch.forgets == ["r/run1/1/train"]
     closed, ended = node.facts
     assert isinstance(closed, RoundClosed)
-    assert closed.closed == events.Closed("stopped", "operator")
+    assert closed.closed == Closed("stopped", "operator")
     assert ended == RunMoved("run1", "finished", "stopped", "an operator stopped it")
     assert node.campaigns == {}
     later = node.step([link], 20)["down"]

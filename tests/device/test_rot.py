@@ -12,7 +12,7 @@ from folkmoot.serve.child import attempt
 from folkmoot.serve.conversation import Failed, Job
 from folkmoot.serve.lesson import Classroom
 from folkmoot.store.cache import Cache
-from folkmoot.wire import chunks, codec
+from folkmoot.wire import codec
 from folkmoot.wire.messages import Ask, Block, Get
 from folkmoot_device import agent
 from folkmoot_device.workshop import Workshop
@@ -89,4 +89,4 @@ def test_a_device_pulls_again_what_has_rotted_and_does_its_work_then(tmp_path: P
 
 
 def _block() -> Block:
-    return Block(blob=QUESTION.weights, index=0, size=len(WEIGHTS), crc=chunks.crc(WEIGHTS), data=WEIGHTS)
+    return Block(blob=QUESTION.weights, index=0, size=len(WEIGHTS), data=WEIGHTS)

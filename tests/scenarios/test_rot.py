@@ -43,6 +43,7 @@ def sound(world: World) -> None:
 
 
 def test_a_program_that_has_rotted_between_two_rounds_is_pulled_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING")
     world = begun(tmp_path)
     world.run(lambda: len(world.rounds) == 1)
     assert rot(world, "g1", weights=False) == 1
