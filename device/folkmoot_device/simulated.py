@@ -1,5 +1,7 @@
 """A device in a simulated federation: the real agent, whose training takes some virtual time."""
 
+from random import Random
+
 from folkmoot.hop import member
 from folkmoot.hop.lower import Lower
 from folkmoot.simulate import toy
@@ -18,7 +20,7 @@ class DeviceHost(Host):
         super().__init__(name, place)
         self._gateway = gateway
         self._parameters = parameters
-        self.train_ms = place.rng.randint(*TRAIN_MS)
+        self.train_ms = Random(place.seed).randint(*TRAIN_MS)  # noqa: S311  # repeatable
         self.trained = 0
 
     def make(self) -> Agent:
@@ -39,7 +41,7 @@ class DeviceHost(Host):
                 self.trained += 1
                 self.driver.post("work", Trained(deed, toy.payload(self.name, ask, self._parameters)))
 
-        self.place.hubs["up"].at(self.place.now() + self.train_ms, done)
+        self.place.agenda.at(self.place.agenda.now + self.train_ms, done)
 
     def _stop(self, ask: bytes) -> None:
         self.driver.post("work", None)

@@ -35,7 +35,7 @@ def count_twice() -> None:
 def acknowledge_first() -> None:
     """What a step wants done is done before it is stored."""
 
-    async def turn(self: driver.Driver, node: Any, ports: Any) -> Any:
+    async def turn(self: driver.Stepper, node: Any, ports: Any) -> Any:
         inputs, self._inbox = self._inbox, []
         batches = node.step(inputs, self._timeline.now())
         for hop, batch in batches.items():
@@ -44,7 +44,7 @@ def acknowledge_first() -> None:
         node.perform()
         return batches
 
-    driver.Driver.turn = turn  # type: ignore[method-assign]
+    driver.Stepper.turn = turn  # type: ignore[method-assign]
 
 
 def never_sync() -> None:

@@ -4,35 +4,52 @@ It keeps MQTT's promises as far as real brokers do (retained messages, wills, se
 maximum, redelivery of what was not acknowledged, a queue that drops in silence) and breaks whatever its Adversary says.
 """
 
-import heapq
+from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
+
+from paho.mqtt.matcher import MQTTMatcher
 
 from folkmoot.link.adversary import Adversary
+from folkmoot.link.agenda import Action, Agenda
 from folkmoot.link.face import Last, Session
+from folkmoot.link.packets import (
+    Accepted,
+    Connack,
+    Connect,
+    Delivery,
+    Disconnect,
+    Down,
+    Puback,
+    Publish,
+    Suback,
+    Subscribe,
+    Up,
+)
 from folkmoot.link.rules import matches
 
 QUEUE = 1_000  # messages that wait for one client before more are dropped in silence: Mosquitto's default
-Action = Callable[[], None]
 
 
 class Hub:
-    """The broker, and the time of everybody who is joined to it."""
+    """The broker. Equal seeds, adversaries and calls give equal runs."""
 
-    def __init__(self, rng: Random, adversary: Adversary | None = None, *, now: int = 0, queue: int = QUEUE) -> None:
-        """`now` in ms. Equal seeds, adversaries and calls give equal runs."""
-        self.now = now
+    def __init__(
+        self, rng: Random, adversary: Adversary | None = None, *, agenda: Agenda | None = None, queue: int = QUEUE
+    ) -> None:
+        """`agenda`: where several brokers and more besides have one time."""
+        self.agenda = agenda or Agenda()
         self.rng = rng
         self.adversary = adversary or Adversary()
         self.dropped = 0  # messages that a queue had no room for
         self._queue = queue
-        self._due: list[tuple[int, int, Action]] = []
         self._serial = 0
         self._seats: dict[str, _Seat] = {}
+        self._matcher = _matcher()
         self._retained: dict[str, bytes] = {}
+        self._topics: list[str] = []  # those of `_retained`, in order
         for part in self.adversary.partitions:
             for client in sorted(part.clients):
                 self._plan(part.start, client)
@@ -43,20 +60,13 @@ class Hub:
     # ---- time
 
     @property
-    def wake(self) -> int | None:
-        """When the next thing happens, in ms; None: nothing will, until somebody sends."""
-        return self._due[0][0] if self._due else None
+    def now(self) -> int:
+        """The time, in ms."""
+        return self.agenda.now
 
     def at(self, time: int, action: Action) -> None:
         """Has `action` done at `time`, behind what is due then already."""
-        heapq.heappush(self._due, (max(time, self.now), self.serial(), action))
-
-    def run(self, now: int) -> None:
-        """Does all that is due until `now`, in order, and leaves the time there."""
-        while self._due and self._due[0][0] <= now:
-            self.now, _, action = heapq.heappop(self._due)
-            action()
-        self.now = max(self.now, now)
+        self.agenda.at(time, action)
 
     def serial(self) -> int:
         """Gives a number that no other call gives."""
@@ -73,12 +83,11 @@ class Hub:
 
     def snap(self, circuit: "Circuit", reason: str = "connection lost") -> None:
         """Breaks one connection, also one that the broker has not taken yet."""
-        seat = self._seats.get(circuit.session.client)
+        seat = self._seats.get(circuit.client)
         if seat and seat.circuit is circuit:
             self._lose(seat, circuit, reason)
-        elif circuit.alive:
-            circuit.alive = False
-            circuit.client.lost(reason)
+        else:
+            circuit.lose(reason)
 
     def restart(self, *, remember: bool = False) -> None:
         """Ends the broker and starts it again, with all it knew or with nothing; wills are not sent."""
@@ -88,71 +97,116 @@ class Hub:
                 self._lose(seat, seat.circuit, "broker restarted")
         if not remember:
             self._seats.clear()
+            self._matcher = _matcher()
             self._retained.clear()
+            self._topics.clear()
 
     # ---- what circuits bring
 
-    def connect(self, circuit: "Circuit") -> None:
-        """Takes a CONNECT."""
-        session = circuit.session
-        seat = self._seats.get(session.client)
+    def take(self, circuit: "Circuit", packet: Up) -> None:
+        """Takes what a client says."""
+        match packet:
+            case Connect(session, will):
+                self._connect(circuit, session, will)
+            case Subscribe(filters, added):
+                self._subscribe(self._seats[circuit.client], filters, added)
+                circuit.down(Suback(filters))
+            case Publish(number, topic, payload, retain, qos, expiry_s):
+                heard = self.publish(topic, payload, qos=qos, retain=retain, expiry_s=expiry_s)
+                circuit.down(Accepted(number, heard))
+            case Puback(token):
+                seat = self._seats[circuit.client]
+                seat.flying.pop(token, None)
+                self._pump(seat)
+            case Disconnect(goodbye):
+                if goodbye:
+                    self.publish(goodbye.topic, goodbye.payload, qos=1, retain=goodbye.retain)
+                circuit.will = None
+                self._lose(self._seats[circuit.client], circuit, "disconnected")
+
+    def _connect(self, circuit: "Circuit", session: Session, will: Last | None) -> None:
+        seat = self._seats.get(circuit.client)
         if seat and seat.circuit:
             self._lose(seat, seat.circuit, "Session taken over")
         resumed = bool(seat and session.keep and self.now < seat.expires)
         if seat is None or not resumed:
-            seat = self._seats[session.client] = _Seat()
+            if seat is not None:
+                self._listen(seat, ())
+            seat = self._seats[circuit.client] = _Seat(self.serial())
+        circuit.will, circuit.receive_maximum = will, session.receive_maximum
+        circuit.expiry_s = session.expiry_s if session.keep else None
         seat.circuit = circuit
         seat.waiting.extendleft(reversed(seat.flying.values()))
         seat.flying.clear()
-        circuit.down(lambda: self._welcome(seat, circuit, resumed))
+        circuit.down(Connack(resumed))
 
-    def _welcome(self, seat: "_Seat", circuit: "Circuit", resumed: bool) -> None:
-        circuit.open = True
-        circuit.client.taken(resumed)
-        self._pump(seat)
-
-    def subscribe(self, circuit: "Circuit", added: tuple[str, ...] | None = None) -> None:
-        """Takes a SUBSCRIBE to all filters of the session, or to `added` among them and an UNSUBSCRIBE from all others."""
-        seat = self._seats[circuit.session.client]
-        seat.filters = circuit.session.filters
-        fresh = seat.filters if added is None else added
-        for topic in sorted(self._retained):
-            if not any(matches(pattern, topic) for pattern in fresh):
-                continue
-            self._offer(seat, _Packet(topic, self._retained[topic], qos=1, retained=True))
-        self._pump(seat)
+    def welcomed(self, circuit: "Circuit") -> None:
+        """CONNACK has arrived: what waits may follow."""
+        seat = self._seats.get(circuit.client)
+        if seat is not None and seat.circuit is circuit:
+            circuit.open = True
+            self._pump(seat)
 
     def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool, expiry_s: int | None = None) -> bool:
         """Routes a message to everybody who has subscribed; says whether anybody has."""
         if retain:
-            self._retained[topic] = payload
-            if not payload:
-                del self._retained[topic]
+            self._retain(topic, payload)
         stale = None if expiry_s is None else self.now + 1_000 * expiry_s
         heard = False
-        for seat in self._seats.values():
+        seats = {number: seat for found in self._matcher.iter_match(topic) for number, seat in found.items()}
+        for _, seat in sorted(seats.items()):
             if seat.circuit or (qos and self.now < seat.expires):
-                heard |= self._offer(seat, _Packet(topic, payload, qos, stale=stale))
+                heard = True
+                self._offer(seat, _Packet(topic, payload, qos, stale=stale))
                 self._pump(seat)
         return heard
 
-    def acknowledge(self, circuit: "Circuit", token: int) -> None:
-        """Takes a PUBACK."""
-        seat = self._seats[circuit.session.client]
-        seat.flying.pop(token, None)
-        self._pump(seat)
-
-    def disconnect(self, circuit: "Circuit") -> None:
-        """Takes a DISCONNECT: the will is forgotten."""
-        circuit.will = None
-        self._lose(self._seats[circuit.session.client], circuit, "disconnected")
-
     # ---- what the broker does with it
 
-    def _offer(self, seat: "_Seat", packet: "_Packet") -> bool:
-        """Queues a message for a client that has subscribed to it; says whether it has."""
-        if not any(matches(pattern, packet.topic) for pattern in seat.filters):
-            return False
+    def _subscribe(self, seat: "_Seat", filters: tuple[str, ...], added: tuple[str, ...] | None) -> None:
+        self._listen(seat, filters)
+        fresh = seat.filters if added is None else added
+        for topic in sorted({topic for pattern in fresh for topic in self._remembered(pattern)}):
+            self._offer(seat, _Packet(topic, self._retained[topic], qos=1, retained=True))
+        self._pump(seat)
+
+    def _listen(self, seat: "_Seat", filters: tuple[str, ...]) -> None:
+        """Has a client hear what these filters say, and nothing else."""
+        for pattern in seat.filters:
+            del self._matcher[pattern][seat.number]
+            if not self._matcher[pattern]:
+                del self._matcher[pattern]
+        seat.filters = tuple(dict.fromkeys(filters))
+        for pattern in seat.filters:
+            try:
+                self._matcher[pattern][seat.number] = seat
+            except KeyError:
+                self._matcher[pattern] = {seat.number: seat}
+
+    def _remembered(self, pattern: str) -> list[str]:
+        """Gives the topics of the retained messages that a filter is about: all of them begin as it does."""
+        start = pattern[: min(at for at in (pattern.find("+"), pattern.find("#"), len(pattern)) if at >= 0)]
+        found = []
+        for at in range(bisect_left(self._topics, start), len(self._topics)):
+            topic = self._topics[at]
+            if not topic.startswith(start):
+                break
+            if matches(pattern, topic):
+                found.append(topic)
+        return found
+
+    def _retain(self, topic: str, payload: bytes) -> None:
+        known = topic in self._retained
+        if payload:
+            self._retained[topic] = payload
+            if not known:
+                insort(self._topics, topic)
+        elif known:
+            del self._retained[topic]
+            self._topics.remove(topic)
+
+    def _offer(self, seat: "_Seat", packet: "_Packet") -> None:
+        """Queues a message for a client that has subscribed to it."""
         again = self.adversary.lingers(self.rng)
         if again is not None:
             self.at(self.now + again, lambda: self._haunt(seat, packet))
@@ -161,7 +215,6 @@ class Hub:
                 seat.waiting.append(_Packet(packet.topic, payload, packet.qos, packet.retained, packet.stale))
             else:
                 self.dropped += 1
-        return True
 
     def _haunt(self, seat: "_Seat", packet: "_Packet") -> None:
         """Queues a message once more that was delivered long ago."""
@@ -171,27 +224,31 @@ class Hub:
     def _pump(self, seat: "_Seat") -> None:
         """Sends what waits, as far as the client's receive maximum goes."""
         circuit = seat.circuit
-        while circuit and circuit.open and seat.waiting and len(seat.flying) < circuit.session.receive_maximum:
+        while circuit and circuit.open and seat.waiting and len(seat.flying) < circuit.receive_maximum:
             packet = seat.waiting.popleft()
             if packet.stale is None or self.now < packet.stale:
                 token = self.serial() if packet.qos else None
                 if token:
                     seat.flying[token] = packet
-                circuit.deliver(packet.topic, packet.payload, packet.retained, token)
+                circuit.deliver(Delivery(packet.topic, packet.payload, packet.retained, token))
 
     def _lose(self, seat: "_Seat", circuit: "Circuit", reason: str) -> None:
         seat.circuit = None
-        seat.expires = self.now + 1_000 * circuit.session.expiry_s if circuit.session.keep else 0
-        circuit.alive = False
+        seat.expires = 0 if circuit.expiry_s is None else self.now + 1_000 * circuit.expiry_s
         will = circuit.will
         if will:
             self.at(self.now + 1_000 * will.delay_s, lambda: self._mourn(seat, will))
-        circuit.client.lost(reason)
+        circuit.lose(reason)
 
     def _mourn(self, seat: "_Seat", will: Last) -> None:
         """Publishes a will; one that may wait is void where the client has come back meanwhile."""
         if not (will.delay_s and seat.circuit):
             self.publish(will.topic, will.payload, qos=1, retain=will.retain)
+
+
+def _matcher() -> Any:
+    """Gives a map from a filter to the seats that have subscribed to it, by number, which finds those of a topic."""
+    return MQTTMatcher()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +264,7 @@ class _Packet:
 class _Seat:
     """What the broker keeps of one client."""
 
+    number: int  # of the session
     filters: tuple[str, ...] = ()
     circuit: "Circuit | None" = None  # while connected
     waiting: deque[_Packet] = field(default_factory=deque)
@@ -214,15 +272,11 @@ class _Seat:
     expires: int = 0  # ms; while not connected
 
 
-class Client(Protocol):
+class End(Protocol):
     """The link's end of a circuit."""
 
-    def taken(self, resumed: bool) -> None:
-        """CONNACK has arrived."""
-        ...
-
-    def arrived(self, topic: str, payload: bytes, retained: bool, token: int | None) -> None:
-        """A PUBLISH has arrived; `token` is None for QoS 0."""
+    def take(self, packet: Down) -> None:
+        """Takes what the broker says."""
         ...
 
     def lost(self, reason: str) -> None:
@@ -233,13 +287,16 @@ class Client(Protocol):
 class Circuit:
     """One connection: packets take time, in order unless the adversary says otherwise, and are lost with the connection."""
 
-    def __init__(self, hub: Hub, session: Session, will: Last | None, client: Client) -> None:
-        self.session = session
-        self.will = will
+    def __init__(self, hub: Hub, client: str, end: End) -> None:
         self.client = client
         self.alive = True
-        self.open = False  # CONNACK has arrived
+        # The broker's: what CONNECT says of the session, and whether CONNACK has arrived.
+        self.open = False
+        self.will: Last | None = None
+        self.receive_maximum = 0
+        self.expiry_s: int | None = None  # None: the session ends with the connection
         self._hub = hub
+        self._end = end
         self._up = self._down = 0  # ms: when the last packet of each way arrives
 
     @property
@@ -247,20 +304,33 @@ class Circuit:
         """When everything that has left the client is at the broker, in ms."""
         return self._up
 
-    def up(self, action: Action) -> None:
-        """Has `action` done when a packet that leaves the client now arrives at the broker."""
-        self._up = self._carry(self._up, action)
+    def up(self, packet: Up) -> None:
+        """Sends a packet to the broker."""
+        self._up = self._carry(self._up, lambda: self._hub.take(self, packet))
 
-    def down(self, action: Action) -> None:
-        """Has `action` done when a packet that leaves the broker now arrives at the client."""
-        self._down = self._carry(self._down, action)
+    def down(self, packet: Down) -> None:
+        """Sends a packet to the client."""
+        self._down = self._carry(self._down, lambda: self._reach(packet))
 
-    def deliver(self, topic: str, payload: bytes, retained: bool, token: int | None) -> None:
-        """Sends a PUBLISH to the client; it may overtake what was sent before."""
+    def deliver(self, packet: Delivery) -> None:
+        """Sends a message to the client; it may overtake what was sent before."""
         hub = self._hub
         last = hub.now if hub.adversary.overtakes(hub.rng) else self._down
-        arrival = self._carry(last, lambda: self.client.arrived(topic, payload, retained, token))
+        arrival = self._carry(last, lambda: self._reach(packet))
         self._down = max(self._down, arrival)
+
+    def lose(self, reason: str) -> None:
+        """The connection is gone: the client sees it."""
+        if self.alive:
+            self.alive = False
+            self._end.lost(reason)
+
+    def _reach(self, packet: Down) -> None:
+        if isinstance(packet, Connack):
+            self._end.take(packet)
+            self._hub.welcomed(self)
+        else:
+            self._end.take(packet)
 
     def _carry(self, last: int, action: Action) -> int:
         """Has `action` done when a packet arrives, not before `last`; gives when that is."""
@@ -271,7 +341,7 @@ class Circuit:
         return arrival
 
     def _arrive(self, action: Action, snaps: bool) -> None:
-        if snaps or self._hub.adversary.parted(self.session.client, self._hub.now) is not None:
+        if snaps or self._hub.adversary.parted(self.client, self._hub.now) is not None:
             self._hub.snap(self)
         elif self.alive:
             action()

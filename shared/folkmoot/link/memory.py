@@ -19,13 +19,14 @@ from folkmoot.link.face import (
     Unreachable,
 )
 from folkmoot.link.hub import Circuit, Hub
+from folkmoot.link.packets import Accepted, Connack, Connect, Delivery, Disconnect, Down, Puback, Publish, Suback, Subscribe
 from folkmoot.link.rules import publish_size
 
 RETRY_MS = (1_000, 3_000)  # until the next attempt to connect: the first wait of a Backoff
 
 
 class MemoryLink:
-    """A link (folkmoot.link.face.Link). Its sink is called inside `Hub.run`, and may use the link."""
+    """A link (folkmoot.link.face.Link). Its sink is called inside the agenda's steps, and may use the link."""
 
     def __init__(self, hub: Hub, session: Session, sink: Sink) -> None:
         self._hub = hub
@@ -36,6 +37,7 @@ class MemoryLink:
         self._subscribed = False
         self._before = False  # `_subscribed` before the CONNECT that is under way
         self._running = False
+        self._number = 0  # of the newest message
         self._pending: dict[int, Key] = {}
 
     def start(self) -> None:
@@ -72,22 +74,16 @@ class MemoryLink:
         if publish_size(topic, payload, qos=qos, expires=expiry_s is not None, v5=True) > self._session.max_packet:
             self._hub.at(self._hub.now, lambda: self._sink(Failed(key, TOO_LARGE)))
             return True
-        number = self._hub.serial()
-        self._pending[number] = key
-
-        def reach() -> None:
-            heard = self._hub.publish(topic, payload, qos=qos, retain=retain, expiry_s=expiry_s)
-            circuit.down(lambda: self._sink(Published(self._pending.pop(number), heard)))
-
-        circuit.up(reach)
+        self._number += 1
+        self._pending[self._number] = key
+        circuit.up(Publish(self._number, topic, payload, retain, qos, expiry_s))
         return True
 
     def ack(self, token: Token) -> None:
         """Acknowledges an arrived message of the present connection."""
         circuit = self._circuit
         if circuit and isinstance(token, tuple) and token[0] is circuit:
-            number = token[1]
-            circuit.up(lambda: self._hub.acknowledge(circuit, number))
+            circuit.up(Puback(token[1]))
 
     def subscribe(self, filters: tuple[str, ...]) -> None:
         """Subscribes to `filters` in the place of those of the session, now or with the next connection."""
@@ -95,10 +91,8 @@ class MemoryLink:
         self._session = replace(self._session, filters=filters)
         self._subscribed = self._before = False
         circuit = self._circuit
-        if circuit is not None:
-            circuit.session = self._session
-            if self._taken:
-                circuit.up(lambda: self._subscribe(circuit, added))
+        if circuit is not None and self._taken:
+            circuit.up(Subscribe(filters, added))
 
     def stop(self, goodbye: Last | None = None) -> None:
         """Publishes `goodbye` where there is a connection, disconnects, and ends with Stopped."""
@@ -109,14 +103,9 @@ class MemoryLink:
         if circuit is None:
             self._hub.at(self._hub.now, lambda: self._sink(Stopped()))
         elif self._taken:
-            circuit.up(lambda: self._part(circuit, goodbye))
+            circuit.up(Disconnect(goodbye))
         else:
             self._hub.snap(circuit)
-
-    def _part(self, circuit: Circuit, goodbye: Last | None) -> None:
-        if goodbye:
-            self._hub.publish(goodbye.topic, goodbye.payload, qos=1, retain=goodbye.retain)
-        self._hub.disconnect(circuit)
 
     # ---- one connection after another
 
@@ -132,36 +121,33 @@ class MemoryLink:
         # Until CONNACK comes nobody knows: a broker without its sessions makes a new one for a CONNECT whose CONNACK is then
         # lost, and says of that one next time that it is present.
         self._before, self._subscribed = self._subscribed, False
-        circuit = self._circuit = Circuit(self._hub, self._session, will, self)
-        circuit.up(lambda: self._hub.connect(circuit))
+        circuit = self._circuit = Circuit(self._hub, self._session.client, self)
+        circuit.up(Connect(replace(self._session, will=None), will))
 
     def _retry(self, earliest: int) -> None:
         self._hub.at(earliest + self._hub.rng.randint(*RETRY_MS), self._dial)
 
-    def taken(self, resumed: bool) -> None:
-        """CONNACK has arrived."""
+    def take(self, packet: Down) -> None:
+        """Takes what the broker says."""
+        match packet:
+            case Connack(resumed):
+                self._welcome(resumed)
+            case Suback(filters):  # only now do we know that the session holds them
+                self._subscribed = filters == self._session.filters
+            case Accepted(number, heard):
+                self._sink(Published(self._pending.pop(number), heard))
+            case Delivery(topic, payload, retained, token):
+                self._sink(Arrived(topic, payload, retained, None if token is None else (self._circuit, token)))
+
+    def _welcome(self, resumed: bool) -> None:
         circuit = self._circuit
         if circuit is None or not self._running:
             return
         self._taken = True
         self._subscribed = resumed and self._before
-        if not (resumed and self._subscribed):
-            circuit.up(lambda: self._subscribe(circuit))
+        if not self._subscribed:
+            circuit.up(Subscribe(self._session.filters))
         self._sink(Connected(resumed, Limits(self._session.window, self._session.max_packet)))
-
-    def _subscribe(self, circuit: Circuit, added: tuple[str, ...] | None = None) -> None:
-        """SUBSCRIBE has reached the broker; only its SUBACK tells us that the session holds our subscriptions."""
-        self._hub.subscribe(circuit, added)
-        filters = circuit.session.filters
-
-        def granted() -> None:
-            self._subscribed = filters == self._session.filters
-
-        circuit.down(granted)
-
-    def arrived(self, topic: str, payload: bytes, retained: bool, token: int | None) -> None:
-        """A PUBLISH has arrived."""
-        self._sink(Arrived(topic, payload, retained, None if token is None else (self._circuit, token)))
 
     def lost(self, reason: str) -> None:
         """The connection is gone."""

@@ -7,7 +7,7 @@ say it again.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from folkmoot.clock import Mark, Timeline
@@ -71,21 +71,21 @@ class Local:
             self._ledger.commit(batches.values(), {"now": mark.now, "wall": mark.wall})
 
 
-class Driver:
-    """A node, driven on an event loop."""
+class Stepper:
+    """A node, step by step: whoever has it says when."""
 
-    def __init__(self, journal: Journal, timeline: Timeline) -> None:
+    def __init__(self, journal: Journal, timeline: Timeline, rouse: Callable[[], None]) -> None:
+        """`rouse` hears that something has come."""
         self._journal = journal
         self._timeline = timeline
+        self._rouse = rouse
         self._inbox: list[Input] = []
         self._waiting = 0  # bytes of memory that the messages in it take
         self._flood = Outage()
         self._taken: list[Input] = []
-        self._here = asyncio.Event()
-        self._stopping = False
 
     def post(self, source: str, event: Any) -> None:
-        """Puts something into the inbox; call it on the loop's thread.
+        """Puts something into the inbox; call it on the thread that steps.
 
         A message that there is no room for is dropped and not acknowledged: it comes again when the link has been lost, or its
         sender says it again.
@@ -98,34 +98,22 @@ class Driver:
                 return
             self._waiting += size
         self._inbox.append((source, event))
-        self._here.set()
+        self._rouse()
 
     @property
     def left(self) -> list[Input]:
         """What has come and was not stored, where a step could not be."""
         return self._taken + self._inbox
 
-    def stop(self) -> None:
-        """Ends `run` after the step that is under way."""
-        self._stopping = True
-        self._here.set()
-
     @property
     def waiting(self) -> bool:
         """Whether something has come that no step has taken yet."""
         return bool(self._inbox)
 
-    async def run(self, node: Node, ports: Mapping[str, Port]) -> None:
-        """Steps until `stop`. Raises StoreFault where a step cannot be stored."""
-        while not self._stopping:
-            await self._wait(node.wake)
-            await self.turn(node, ports)
-
     async def turn(self, node: Node, ports: Mapping[str, Port]) -> Mapping[str, Batch]:
         """One step: takes all that has come, decides, stores, and only then does. Gives what was stored and done."""
         self._taken, self._inbox, self._waiting = self._inbox, [], 0
         self._flood.ends()
-        self._here.clear()
         batches = node.step(self._taken, self._timeline.now())
         await self._journal.commit(batches, self._timeline.mark())
         self._taken = []
@@ -133,6 +121,27 @@ class Driver:
             ports[hop].perform(batch)
         node.perform()
         return batches
+
+
+class Driver(Stepper):
+    """A node, driven on an event loop."""
+
+    def __init__(self, journal: Journal, timeline: Timeline) -> None:
+        self._here = asyncio.Event()
+        self._stopping = False
+        super().__init__(journal, timeline, self._here.set)
+
+    def stop(self) -> None:
+        """Ends `run` after the step that is under way."""
+        self._stopping = True
+        self._here.set()
+
+    async def run(self, node: Node, ports: Mapping[str, Port]) -> None:
+        """Steps until `stop`. Raises StoreFault where a step cannot be stored."""
+        while not self._stopping:
+            await self._wait(node.wake)
+            self._here.clear()
+            await self.turn(node, ports)
 
     async def _wait(self, wake: int | None) -> None:
         delay = None if wake is None else max(0, wake - self._timeline.now()) / 1000

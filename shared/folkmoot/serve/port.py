@@ -54,7 +54,8 @@ class Port:
         self.farewell: Callable[[], Last | None] = lambda: None
         self.standing: Callable[[bool], None] = lambda up: None
         """Hears that the link has come or gone."""
-        self._gone = asyncio.Event()
+        self._stopped = False
+        self._leaving: asyncio.Event | None = None
 
     def attach(self, link: Link, outlet: Outlet) -> None:
         """Takes the link and its queue; the link needs our sink before it can be made."""
@@ -70,12 +71,16 @@ class Port:
         if isinstance(event, Arrived | Connected | Disconnected):
             self._post(self.hop, event)
         elif isinstance(event, Stopped):
-            self._gone.set()
+            self._stopped = True
+            if self._leaving is not None:
+                self._leaving.set()
 
     async def leave(self, *, for_good: bool = True) -> None:
         """Says goodbye if it is for good, and waits until the link is down."""
+        self._leaving = asyncio.Event()
         self.link.stop(self.farewell() if for_good else None)
-        await self._gone.wait()
+        if not self._stopped:
+            await self._leaving.wait()
 
     def perform(self, batch: Batch) -> None:
         """Does what a stored batch says."""

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 
 from folkmoot.clock import Mark, Timeline
 from folkmoot.hop.batch import Batch
+from folkmoot.link.agenda import Action, Agenda
 from folkmoot.link.face import Session
 from folkmoot.link.hub import Hub
 from folkmoot.link.memory import MemoryLink
-from folkmoot.serve.driver import Driver, Journal, Local, Node
+from folkmoot.serve.driver import Journal, Local, Node, Stepper
 from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Births, Port
 from folkmoot.simulate.clock import Setting, wall
@@ -40,6 +41,10 @@ class Stores(Protocol):
         ...
 
 
+def _do(action: Action) -> None:
+    action()
+
+
 def _nothing(name: str, batches: Collection[Batch]) -> None:
     """Nobody wants to know."""
 
@@ -57,14 +62,15 @@ class Ears:
 class Place:
     """What a machine needs of the world around it."""
 
-    now: Callable[[], int]  # ms
+    agenda: Agenda
     make_id: Callable[[], bytes]
-    rng: Random  # of this machine alone
+    seed: int  # of this machine alone
     hubs: Mapping[str, Hub]  # hop to its broker
     inline: int  # bytes that travel inside a message
     max_packet: int  # bytes
     ears: Ears
     stores: Stores = field(default_factory=Disk)
+    guard: Callable[[Action], None] = _do  # does something in which the machine may crash
 
 
 class Host(ABC):
@@ -77,13 +83,14 @@ class Host(ABC):
         self.clock: Setting = "right"
         self.ports: dict[str, Port] = {}
         self.node: Any = None
-        self.driver: Driver
+        self.driver: Stepper
         self.timeline: Timeline
         self.lives = 0
         self.countdown = 0  # durable steps until it crashes; 0: it does not
         self.doom: Stop | None = None  # how it crashes then
         self.down_ms = 0  # how long it was off in all
         self._off_since = 0
+        self._planned: int | None = None  # ms of the agenda: when its next step is put down
         place.stores.step = self._durable
         place.stores.committed = lambda batches: place.ears.committed(name, batches)
 
@@ -97,18 +104,19 @@ class Host(ABC):
         """Boots the machine. Raises Crash where it does not come far."""
         self.ledger, self.cache, self.spool = self.place.stores.boot()
         self.lives += 1
-        self.down_ms += self.place.now() - self._off_since
-        self._off_since = self.place.now()
+        self.down_ms += self.place.agenda.now - self._off_since
+        self._off_since = self.place.agenda.now
         boot = self.ledger.count("boot")
         now = self.ledger.fact("now")
         mark = None if now is None else Mark(int(now), int(self.ledger.fact("wall")))
-        self.timeline = Timeline(mark, self.place.now, self.wall)
-        self.driver = Driver(self.journal(), self.timeline)
+        self.timeline = Timeline(mark, self._now, self.wall)
+        self.driver = Stepper(self.journal(), self.timeline, self._rouse)
         self.ports, self.boot = {}, boot
         self.node = self.make()
         self.up = True
         for port in self.ports.values():
             port.link.start()
+        self._rouse()
 
     def journal(self) -> Journal:
         """Gives where steps are stored."""
@@ -120,7 +128,10 @@ class Host(ABC):
 
     def wall(self) -> int:
         """What this machine believes that the time is, in ms since 1970."""
-        return wall(self.clock, self.place.now())
+        return wall(self.clock, self._now())
+
+    def _now(self) -> int:
+        return self.place.agenda.now
 
     def join(self, hop: str, tree: Tree, me: str, *, upper: bool) -> Births:
         """Puts a hop on its broker."""
@@ -140,16 +151,6 @@ class Host(ABC):
         self.ports[hop] = port
         return births
 
-    @property
-    def wake(self) -> int | None:
-        """When to step, in the world's time; at once where something has come."""
-        if not self.up:
-            return None
-        if self.driver.waiting:
-            return self.place.now()
-        wake = self.node.wake
-        return None if wake is None else self.place.now() + max(0, wake - self.timeline.now())
-
     def step(self) -> None:
         """Takes all that has come: decide, store, do. Raises Crash."""
         turn = self.driver.turn(self.node, self.ports)
@@ -160,14 +161,42 @@ class Host(ABC):
             return
         raise AssertionError("a step of a simulated machine waits for something")
 
+    # When it steps: as soon as something has come, or when its program wants to.
+
+    def _rouse(self) -> None:
+        self._plan(self.place.agenda.now)
+
+    def _plan(self, at: int) -> None:
+        if self._planned is None or at < self._planned:
+            self._planned = at
+            self.place.agenda.at(at, lambda: self._act(at))
+
+    def _act(self, at: int) -> None:
+        if at != self._planned:
+            return  # an earlier one was put down meanwhile
+        self._planned = None
+        if self.up:
+            wake = self._wake
+            if self.driver.waiting or (wake is not None and wake <= at):
+                self.place.guard(self.step)
+        if self.up and (wake := self._wake) is not None:
+            self._plan(wake)
+
+    @property
+    def _wake(self) -> int | None:
+        """When its program wants to step, in the world's time."""
+        wake = self.node.wake
+        now = self.place.agenda.now
+        return None if wake is None else now + max(0, wake - self.timeline.now())
+
     def kill(self, *, power: bool = False) -> None:
         """Ends the program as kill -9 does; `power`: as a pulled plug does."""
         self.up = False
         self.countdown = 0
-        self._off_since = self.place.now()
+        self._off_since = self.place.agenda.now
         for port in self.ports.values():
             assert isinstance(port.link, MemoryLink)
             port.link.kill()
         self.ledger.close()
         if power:
-            self.place.stores.lose_power(self.place.rng)
+            self.place.stores.lose_power(Random(self.place.seed + self.lives))  # noqa: S311  # repeatable

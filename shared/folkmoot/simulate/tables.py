@@ -43,4 +43,4 @@ class Tables:
     def _rows(self, facts: list[Any]) -> None:
         host = self._host
         rows = self._written(facts)
-        host.ledger.rows = [Row(host.place.now(), host.down_ms, host.lives, fact) for fact in rows]
+        host.ledger.rows = [Row(host.place.agenda.now, host.down_ms, host.lives, fact) for fact in rows]

@@ -1,11 +1,12 @@
 """The machines of one run, the brokers between them, and the time of all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from folkmoot.errors import FolkmootError
 from folkmoot.link.adversary import Adversary
+from folkmoot.link.agenda import Agenda
 from folkmoot.link.hub import Hub
 from folkmoot.simulate.disk import Crash, Disk
 from folkmoot.simulate.host import Ears, Host, Place, Stores
@@ -25,25 +26,25 @@ class World:
     def __init__(self, plan: Plan, stores: Callable[[str], Stores] = lambda name: Disk()) -> None:
         """`stores(name)`: what a machine's disk is."""
         self.plan = plan
-        self.now = 0
+        self.agenda = Agenda()
         self.ears = Ears()
         self.rng = Random(plan.seed)  # noqa: S311  # repeatable
-        self.cloud_hub = Hub(Random(self.rng.random()), plan.adversary)  # noqa: S311
-        self.home_hubs = {name: Hub(Random(self.rng.random()), plan.adversary) for name in plan.homes}  # noqa: S311
+        self.cloud_hub = self._hub()
+        self.home_hubs = {name: self._hub() for name in plan.homes}
         self.hubs = {"cloud": self.cloud_hub, **self.home_hubs}
         self._ids = 0
 
         def place(name: str, **hops: Hub) -> Place:
-            rng = Random(self.rng.random())  # noqa: S311
             return Place(
-                now=lambda: self.now,
+                agenda=self.agenda,
                 make_id=self._id,
-                rng=rng,
+                seed=self.rng.getrandbits(48),
                 hubs=hops,
                 inline=plan.inline,
                 max_packet=plan.max_packet,
                 ears=self.ears,
                 stores=stores(name),
+                guard=self._guard,
             )
 
         self.cloud: Any = tier("cloud").CloudHost("cloud", place("cloud", down=self.cloud_hub))
@@ -59,6 +60,9 @@ class World:
         self.hosts: dict[str, Host] = {"cloud": self.cloud, **self.gateways, **self.devices}
         for mishap in plan.mishaps:
             self._plan(mishap)
+
+    def _hub(self) -> Hub:
+        return Hub(Random(self.rng.random()), self.plan.adversary, agenda=self.agenda)  # noqa: S311
 
     def _id(self) -> bytes:
         self._ids += 1
@@ -80,11 +84,11 @@ class World:
     def _plan(self, mishap: Stop | SetClock | BrokerStop) -> None:
         match mishap:
             case Stop():
-                self.cloud_hub.at(mishap.at, lambda: self._stop(mishap))
+                self.agenda.at(mishap.at, lambda: self._stop(mishap))
             case SetClock(host, at, setting):
-                self.cloud_hub.at(at, lambda: self._set(host, setting))
+                self.agenda.at(at, lambda: self._set(host, setting))
             case BrokerStop(hub, at, remember):
-                self.cloud_hub.at(at, lambda: self._restart(hub, remember))
+                self.agenda.at(at, lambda: self._restart(hub, remember))
 
     def _set(self, name: str, setting: Any) -> None:
         self.hosts[name].clock = setting
@@ -92,7 +96,6 @@ class World:
 
     def _restart(self, name: str, remember: bool) -> None:
         self.ears.happened(f"broker of {name}", "stops, and is back " + ("as it was" if remember else "without any memory"))
-        self.hubs[name].run(self.now)
         self.hubs[name].restart(remember=remember)
 
     def _stop(self, mishap: Stop) -> None:
@@ -108,7 +111,7 @@ class World:
         """Stops a machine and plans its return."""
         self.ears.happened(name, "loses power" if power else "is killed")
         self.hosts[name].kill(power=power)
-        self.cloud_hub.at(self.now + absence, lambda: self.boot(name))
+        self.agenda.at(self.now + absence, lambda: self.boot(name))
 
     def boot(self, name: str) -> None:
         """Starts a machine that is off."""
@@ -128,6 +131,11 @@ class World:
     # Time.
 
     @property
+    def now(self) -> int:
+        """The time, in ms."""
+        return self.agenda.now
+
+    @property
     def finished(self) -> bool:
         """Whether every run is over."""
         return bool(self.cloud.finished)
@@ -135,7 +143,7 @@ class World:
     def wait(self, ms: int) -> None:
         """Lets some time pass."""
         end = self.now + ms
-        self.cloud_hub.at(end, lambda: None)
+        self.agenda.at(end, lambda: None)
         self.run(lambda: self.now >= end, ms)
 
     def calm(self) -> None:
@@ -146,31 +154,14 @@ class World:
     def run(self, until: Callable[[], bool], limit: int = LIMIT) -> None:
         """Lets time pass until something is so. Raises Stuck where it is not so after `limit` ms."""
         end = self.now + limit
-        hubs, hosts = list(self.hubs.values()), list(self.hosts.values())
-        clocks: Sequence[Hub | Host] = (*hubs, *hosts)
         while not until():
-            nearest: int | None = None
-            for one in clocks:
-                wake = one.wake
-                if wake is not None and (nearest is None or wake < nearest):
-                    nearest = wake
+            nearest = self.agenda.next
             if nearest is None:
                 raise Stuck(f"nothing will ever happen again, at {self.now} ms")
             if nearest > end:
                 raise Stuck(f"it is not so after {limit} ms")
-            self.now = max(self.now, nearest)
-            for hub in hubs:
-                if hub.wake is not None and hub.wake <= self.now:
-                    self._advance(hub)
-                hub.now = max(hub.now, self.now)
-            for host in hosts:
-                wake = host.wake
-                if wake is not None and wake <= self.now:
-                    self._guard(host.step)
-
-    def _advance(self, hub: Hub) -> None:
-        while hub.wake is not None and hub.wake <= self.now:
-            self._guard(lambda: hub.run(self.now))
+            while self.agenda.next == nearest:
+                self._guard(self.agenda.step)
 
     def close(self) -> None:
         """Ends every machine."""
