@@ -1,23 +1,29 @@
 """The cloud in a simulated federation: the real program; its tables are the facts that it has told."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
+from pydantic import ValidationError
 
-from folkmoot import plugins
+from folkmoot import arrays, plugins
+from folkmoot.errors import UserFault
 from folkmoot.hop.upper import PREFIX, Upper
 from folkmoot.simulate import toy
 from folkmoot.simulate.host import Host
 from folkmoot.simulate.tables import Row, Tables
 from folkmoot.strategy import Model
 from folkmoot.wire import bundle
-from folkmoot.wire.messages import Plan
+from folkmoot.wire.messages import Offline, Plan
 from folkmoot.wire.topics import Tree
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
 from folkmoot_cloud.runner.facts import Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
 from folkmoot_cloud.runner.node import Cloud, Enter
 from folkmoot_cloud.runner.past import Past
+from folkmoot_cloud.runs.schemas import RunNew
+from folkmoot_cloud.runs.service import offline
 
 GRACE = 45_000  # ms: 1.5 keepalives of 30 s
 
@@ -62,6 +68,46 @@ def campaign(parameters: int, rounds: int, **fields: Any) -> Campaign:
     }
     weights = np.zeros(parameters, "<f4")
     return Campaign(Spec(**{**given, **fields}), Model({"w": weights}), weights.tobytes(), version=0, number=0, rounds=rounds)
+
+
+def launched(fields: Mapping[str, Any], task: bytes, seed: int) -> Campaign:
+    """Gives a run as POST /v1/runs would start it. Raises UserFault where it would refuse it."""
+    try:
+        new = RunNew(**{**fields, "task": "task"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("run", *first["loc"]))
+        raise UserFault(f"{place}: {first['msg']}") from None
+    content, program = bundle.load(task)
+    manifest = program.manifest
+    plan = msgspec.convert({**msgspec.to_builtins(manifest.plan), **new.plan.model_dump(exclude_none=True)}, Plan)
+    listed = new.cohort.devices if isinstance(new.cohort.devices, list) else None
+    policy = offline(new.offline)
+    spec = Spec(
+        run="run",
+        program=content.program,
+        manifest=manifest,
+        strategy=plugins.load("strategies", new.strategy.name, new.strategy.options),
+        strategy_name=new.strategy.name,
+        options=new.strategy.options,
+        selector=plugins.load("selectors", "uniform", {}),
+        cohort=Cohort(
+            devices=None if isinstance(new.cohort.devices, list) else new.cohort.devices,
+            fraction=new.cohort.fraction,
+            gateways=frozenset(new.cohort.gateways) if new.cohort.gateways else None,
+            listed=frozenset(listed) if listed else None,
+        ),
+        plan=plan,
+        minimum=new.min_answers,
+        deadline=int(new.deadline_seconds * 1000),
+        over_selection=new.over_selection,
+        evaluate=new.evaluate,
+        secret=str(seed),
+        offline=None if policy is None else msgspec.convert(policy, Offline),
+        **new.precision.model_dump(),
+    )
+    weights = Model(arrays.unpack(manifest.layout, content.weights))
+    return Campaign(spec, weights, content.weights, version=0, number=0, rounds=new.rounds)
 
 
 class CloudHost(Host):

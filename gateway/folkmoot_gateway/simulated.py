@@ -14,6 +14,8 @@ GRACE = 90_000  # ms: 1.5 keepalives of 60 s
 class GatewayHost(Host):
     """A home's gateway."""
 
+    grace = GRACE
+
     def make(self) -> Gateway:
         """Gives the program, with what was under way."""
         cloud, home = Tree("fl"), Tree("fl", self.name)
@@ -26,7 +28,7 @@ class GatewayHost(Host):
             "down": self.join("down", home, self.name, upper=True),
         }
         self.ports["down"].outlet.sent = below.sent
-        node = Gateway(above, below, self.cache, GRACE, lambda hop: births[hop].current)
+        node = Gateway(above, below, self.cache, self.grace, lambda hop: births[hop].current)
         lost = node.restore(list(self.ledger.histories()), self.ledger.payload)
         self.ledger.commit([Batch(0, forgets=lost)], {})
         return node

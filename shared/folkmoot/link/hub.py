@@ -48,6 +48,7 @@ class Hub:
         self.rng = rng
         self.adversary = adversary or Adversary()
         self.dropped = 0  # messages that a queue had no room for
+        self.away: dict[str, int] = {}  # client to when it can reach the broker again, in ms
         self.shapes: dict[str, Shape] = {}  # of clients with a line of their own; the others' is the adversary's
         self.traffic: dict[str, Traffic] | None = None  # by client, where somebody wants to know
         self._queue = queue
@@ -115,7 +116,13 @@ class Hub:
 
     def parted(self, client: str) -> int | None:
         """Gives when a client that cannot reach the broker now can do so again; None where it can."""
-        return self.adversary.parted(client, self.now)
+        until = self.away.get(client, 0)
+        return until if until > self.now else self.adversary.parted(client, self.now)
+
+    def leave(self, client: str, until: int) -> None:
+        """Keeps a client away until then."""
+        self.away[client] = until
+        self.cut(client)
 
     def count(self, client: str, packet: Up | Down, *, up: bool) -> None:
         """Counts a packet."""
@@ -361,7 +368,7 @@ class Circuit:
         return arrival
 
     def _arrive(self, action: Action, snaps: bool) -> None:
-        if snaps or self._hub.adversary.parted(self.client, self._hub.now) is not None:
+        if snaps or self._hub.parted(self.client) is not None:
             self._hub.snap(self)
         elif self.alive:
             action()

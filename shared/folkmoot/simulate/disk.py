@@ -149,12 +149,12 @@ class Steady(Disk):
     def __init__(self) -> None:
         super().__init__()
         self._state = _State()
-        self._rows: list[Any] = []
+        self.table: list[Any] = []  # the rows, oldest first
 
     @property
     def rows(self) -> Iterator[Any]:
         """What the tables hold."""
-        return iter(self._rows)
+        return iter(self.table)
 
     def state(self) -> _State:
         """Gives what a program finds that starts now; it is what the ledger of that program goes on writing to."""
@@ -162,7 +162,7 @@ class Steady(Disk):
 
     def store(self, commit: _Commit, firm: bool) -> None:
         """Takes one transaction."""
-        self._rows += commit.rows
+        self.table += commit.rows
 
     def lose_power(self, rng: Random) -> None:
         """Loses nothing."""
