@@ -9,7 +9,7 @@ from typing import get_args
 import msgspec
 import pyarrow
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from pyarrow import parquet
 
 from folkmoot.errors import UserFault
@@ -26,6 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @forms
+@settings(max_examples=40)  # files, and each on the disk before the next
 @given(result=made.results)
 def test_a_result_comes_back_as_it_was_written(form: Format, result: Result) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -50,6 +51,7 @@ def test_names_may_hold_anything(form: Format, name: str, tmp_path: Path) -> Non
     assert store.read(tmp_path / "run") == result
 
 
+@settings(max_examples=40)  # files, and each on the disk before the next
 @given(result=made.results)
 def test_equal_results_give_equal_bytes_of_csv(result: Result) -> None:
     again = msgspec.structs.replace(result, facts=dict(reversed(result.facts.items())))
