@@ -1,7 +1,7 @@
 """The cloud in a simulated federation: the real program; its tables are the facts that it has told."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from folkmoot import arrays, plugins
 from folkmoot.errors import UserFault
-from folkmoot.hop.upper import PREFIX, Upper
+from folkmoot.hop.upper import PREFIX
 from folkmoot.simulate import toy
 from folkmoot.simulate.host import Host
+from folkmoot.simulate.scenario.outcome import Account
+from folkmoot.simulate.shown import Show, Shown, nobody
 from folkmoot.simulate.tables import Row, Tables
 from folkmoot.strategy import Model
 from folkmoot.wire import bundle
@@ -20,6 +22,7 @@ from folkmoot.wire.messages import Offline, Plan
 from folkmoot.wire.topics import Tree
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
 from folkmoot_cloud.runner.facts import Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.journal import fates_of
 from folkmoot_cloud.runner.node import Cloud, Enter
 from folkmoot_cloud.runner.past import Past
 from folkmoot_cloud.runs.schemas import RunNew
@@ -110,10 +113,52 @@ def launched(fields: Mapping[str, Any], task: bytes, seed: int) -> Campaign:
     return Campaign(spec, weights, content.weights, version=0, number=0, rounds=new.rounds)
 
 
+def history(rows: Iterable[Row], messages: Mapping[int, int]) -> list[Account]:
+    """Gives the rounds that are over, as the record has them; `messages`: of each round."""
+    opened: dict[int, int] = {}
+    found: dict[int, Account] = {}
+    versions: dict[int, int] = {}  # to the round that has made them
+    for row in rows:
+        match row.fact:
+            case RoundOpened(number=number):
+                opened.setdefault(number, row.at)
+            case Learnt(number=number, campaign=campaign):
+                versions[campaign.version] = number
+            case RoundClosed(number=number) as closed:
+                found[number] = _account(closed, opened[number], row.at, messages.get(number, 0))
+            case Evaluated(version=version, quality=quality) if version in versions:
+                number = versions[version]
+                found[number] = dataclasses.replace(found[number], accuracy=quality.accuracy, loss=quality.loss)
+            case _:
+                pass
+    return list(found.values())
+
+
+def _account(fact: RoundClosed, opened: int, closed: int, messages: int) -> Account:
+    fates = {device: one for (_, device), one in fates_of(fact).items() if device}
+    return Account(
+        number=fact.number,
+        opened=opened,
+        closed=closed,
+        outcome=fact.closed.outcome,
+        reason=fact.closed.reason,
+        fates={
+            name: "" if one.fate == "answered" else f"{one.fate}:{one.reason}" if one.reason else one.fate
+            for name, one in fates.items()
+        },
+        bytes_up=sum(up for up, _ in fact.traffic.values()),
+        bytes_down=sum(down for _, down in fact.traffic.values()),
+        messages=messages,
+        examples=int(fact.sums.metrics.get("train_count", 0)),
+    )
+
+
 class CloudHost(Host):
     """The cloud."""
 
     grace = GRACE
+    show: Show = staticmethod(nobody)
+    """Sees each phase of a round when it is over."""
 
     def journal(self) -> Tables:
         """Stores facts with the step that they are of."""
@@ -129,7 +174,8 @@ class CloudHost(Host):
     def make(self) -> Cloud:
         """Gives the program, with every run as the facts have it."""
         tree = Tree("fl")
-        below = self.below = Upper(tree, "cloud", self.spool, 2 * self.place.inline)
+        below = self.below = Shown(tree, "cloud", self.spool, 2 * self.place.inline)
+        below.show = self.show
         self.join("down", tree, "cloud", upper=True)
         self.ports["down"].outlet.sent = below.sent
         node = Cloud(below, self.grace)

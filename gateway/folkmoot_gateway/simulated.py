@@ -2,8 +2,8 @@
 
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import Lower
-from folkmoot.hop.upper import Upper
 from folkmoot.simulate.host import Host
+from folkmoot.simulate.shown import Show, Shown, nobody
 from folkmoot.wire.messages import Hello
 from folkmoot.wire.topics import Tree
 from folkmoot_gateway.node import Gateway
@@ -15,6 +15,8 @@ class GatewayHost(Host):
     """A home's gateway."""
 
     grace = GRACE
+    show: Show = staticmethod(nobody)
+    """Sees each round of the home when it is over."""
 
     def make(self) -> Gateway:
         """Gives the program, with what was under way."""
@@ -22,7 +24,8 @@ class GatewayHost(Host):
         self.cache.synced = True
         above = self.above = Lower(cloud, self.name, self.cache, self.spool, self.ledger, 2 * self.place.inline)
         above.hello = Hello(devices=(), max_packet=self.place.max_packet)
-        below = self.below = Upper(home, self.name, self.spool, self.place.inline)
+        below = self.below = Shown(home, self.name, self.spool, self.place.inline)
+        below.show = self.show
         births = {
             "up": self.join("up", cloud, self.name, upper=False),
             "down": self.join("down", home, self.name, upper=True),

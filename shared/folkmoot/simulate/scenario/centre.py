@@ -6,10 +6,12 @@ Misra, "Distributed Simulation", 1979; the window is that of B. D. Lubachevsky, 
 of Multiple-loop Networks", 1989.)
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from folkmoot.hop.open_round import Open
 from folkmoot.link.agenda import Agenda
 from folkmoot.link.far import Trunk
 from folkmoot.link.hub import Hub
@@ -25,7 +27,7 @@ from folkmoot.simulate.tables import Row
 from folkmoot.simulate.tiers import tier
 from folkmoot.simulate.world import Stuck
 
-BEGINS = 6_000  # ms: when the run is started; by then every device that is not away has come up
+BEGINS = 60_000  # ms: when the run is started; by then whoever is not away has come up, and the cloud knows of it
 
 
 class Centre:
@@ -52,7 +54,9 @@ class Centre:
             stores=self.disk,
         )
         self.cloud: Any = tier("cloud").CloudHost("cloud", place)
-        run = tier("cloud").launched(scenario.run, bundle, scenario.seed)
+        self.messages: Counter[int] = Counter()  # of each round that is over
+        self.cloud.show = self._see
+        run = self._run = tier("cloud").launched(scenario.run, bundle, scenario.seed)
         self.agenda.at(0, self.cloud.start)
         self.agenda.at(BEGINS, lambda: self.cloud.enter(run))
 
@@ -60,6 +64,16 @@ class Centre:
     def rows(self) -> Sequence[Row]:
         """What the cloud's tables hold, oldest first."""
         return self.disk.table
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds the run is to have."""
+        return int(self._run.rounds)
+
+    @property
+    def done(self) -> int:
+        """How many of them are over."""
+        return max((campaign.number for campaign in self.cloud.node.campaigns.values()), default=0) if self.cloud.up else 0
 
     @property
     def over(self) -> bool:
@@ -74,6 +88,9 @@ class Centre:
         self.agenda.run(horizon - 1)
         out, self._out = self._out, []
         return out
+
+    def _see(self, open: Open) -> None:
+        self.messages[open.round.opened.ask.round] += open.messages
 
     def _trunk(self, number: int) -> Trunk:
         trunk = self._trunks.get(number)

@@ -1,16 +1,15 @@
 """Who moves the homes on: this process, or several beside it. What comes of it is the same."""
 
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from folkmoot.errors import FolkmootError
-from folkmoot.link.hub_packets import Traffic
 from folkmoot.simulate.scenario import examples
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import Homes, Parcel, Tally
+from folkmoot.simulate.scenario.home import Homes, Parcel, Seen, Tally
 from folkmoot.simulate.scenario.trade import School
 from folkmoot.wire import bundle
 
@@ -24,6 +23,10 @@ class Moved:
 
     next: int | None  # ms
     parcels: list[Parcel]
+
+
+Record = tuple[list[Tally], list[Seen]]
+"""What devices have come to, and the rounds of their homes."""
 
 
 class Died(FolkmootError):
@@ -43,8 +46,8 @@ class Gang(Protocol):
         """Gives what came of it."""
         ...
 
-    def close(self) -> tuple[list[Tally], Mapping[int, Traffic]]:
-        """Ends them; gives what their devices and lines have come to."""
+    def close(self) -> Record:
+        """Ends them; gives what their devices have come to, and their rounds."""
         ...
 
 
@@ -72,9 +75,9 @@ class Here:
         """Gives what came of it, at first what is next."""
         return self._moved
 
-    def close(self) -> tuple[list[Tally], Mapping[int, Traffic]]:
-        """Gives what their devices and lines have come to."""
-        return self._settled.tallies(), self._settled.traffic()
+    def close(self) -> Record:
+        """Gives what their devices have come to, and their rounds."""
+        return self._settled.tallies(), self._settled.rounds
 
 
 class There:
@@ -99,10 +102,10 @@ class There:
         assert isinstance(found, Moved)
         return found
 
-    def close(self) -> tuple[list[Tally], Mapping[int, Traffic]]:
-        """Ends the process; gives what their devices and lines have come to. Raises Died."""
+    def close(self) -> Record:
+        """Ends the process; gives what their devices have come to, and their rounds. Raises Died."""
         self._pipe.send(None)
-        found: tuple[list[Tally], Mapping[int, Traffic]] = self._receive()
+        found: Record = self._receive()
         self._process.join()
         return found
 
@@ -124,7 +127,7 @@ def _serve(pipe: Connection, other: Connection, scenario: Scenario, homes: range
         while (step := pipe.recv()) is not None:
             parcels = settled.advance(*step)
             pipe.send(Moved(settled.next, parcels))
-        pipe.send((settled.tallies(), settled.traffic()))
+        pipe.send((settled.tallies(), settled.rounds))
     except FolkmootError as fault:
         pipe.send(fault)
     except (EOFError, KeyboardInterrupt):

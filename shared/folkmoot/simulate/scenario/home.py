@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from folkmoot.hop.open_round import Open
 from folkmoot.ids import MakeId
 from folkmoot.link.agenda import Agenda
 from folkmoot.link.far import Uplink
@@ -41,11 +42,21 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A round of one home, as its gateway has it."""
+
+    round: int
+    phase: str
+    messages: int
+    members: dict[str, tuple[int, int, int | None]]  # device to bytes up and down, and when its answer came, in ms
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What one device has come to."""
 
     device: profile.Device
-    home: int
+    home: str
     examples: int
     jobs: dict[bytes, Job]
     traffic: Traffic
@@ -74,6 +85,7 @@ class Homes:
         self._school = school
         self._contract = contract
         self._out: list[Parcel] = []
+        self.rounds: list[Seen] = []  # that are over
         self._homes = {number: _Home(self, profile.home(scenario, number)) for number in numbers}
 
     @property
@@ -94,16 +106,6 @@ class Homes:
         """Gives what all devices have come to."""
         return [tally for home in self._homes.values() for tally in home.tallies()]
 
-    def traffic(self) -> dict[int, Traffic]:
-        """Gives what has gone over the lines between devices and gateway, by home."""
-        found = {}
-        for number, home in self._homes.items():
-            total = found[number] = Traffic()
-            for one in (home.hub.traffic or {}).values():
-                for field in Traffic.__slots__:
-                    setattr(total, field, getattr(total, field) + getattr(one, field))
-        return found
-
     def emit(self, parcel: Parcel) -> None:
         """Takes what is to go to the cloud."""
         self._out.append(parcel)
@@ -119,8 +121,19 @@ class Homes:
     def gateway(self, home: "_Home") -> Host:
         """Gives the gateway of a home."""
         of = home.of
-        host: Host = tier("gateway").GatewayHost(of.name, home.place(of.name, of.seed, up=home.uplink, down=home.hub))
-        return host
+        host = tier("gateway").GatewayHost(of.name, home.place(of.name, of.seed, up=home.uplink, down=home.hub))
+        host.show = lambda open: self._see(open, self.agenda.now - host.timeline.now())
+        gateway: Host = host
+        return gateway
+
+    def _see(self, open: Open, ahead: int) -> None:
+        """Takes a round of a gateway whose time this one's is so many ms ahead of."""
+        began, answered = open.round.began + ahead, open.answered_ms
+        members = {
+            name: (up, down, began + answered[name] if name in answered else None) for name, (up, down) in open.traffic.items()
+        }
+        ask = open.round.opened.ask
+        self.rounds.append(Seen(ask.round, ask.phase, open.messages, members))
 
     @property
     def scenario(self) -> Scenario:
@@ -163,7 +176,7 @@ class _Home:
 
     def tallies(self) -> list[Tally]:
         """Gives what its devices have come to."""
-        return [one.tally(self.of.number) for one in self._members]
+        return [one.tally(self.of.name) for one in self._members]
 
     def _emit(self, at: int, wire: int, packet: Up | Down | Lost) -> None:
         self._serial += 1
@@ -197,11 +210,12 @@ class _Member:
             if absence is not None:
                 self._next(profile.absences(absence, device.seed + number), befall)
 
-    def tally(self, home: int) -> Tally:
+    def tally(self, home: str) -> Tally:
         """Gives what it has come to."""
         trade = self._host.trade  # type: ignore[attr-defined]
         traffic = (self._home.hub.traffic or {}).get(self._device.name, Traffic())
-        return Tally(self._device, home, trade.hello.examples, trade.jobs, traffic, self.away_ms, self.reboots)
+        to_come = max(0, self._home.hub.away.get(self._device.name, 0) - self._agenda.now)
+        return Tally(self._device, home, trade.hello.examples, trade.jobs, traffic, self.away_ms - to_come, self.reboots)
 
     def _next(self, absences: Any, befall: Any) -> None:
         gone, back = next(absences)

@@ -59,7 +59,6 @@ class Job:
     asked: int
     ends: int
     examples: int
-    answered: int = 0  # when its answer left; 0: it has not
 
 
 class Trade:
