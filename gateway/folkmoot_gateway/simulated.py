@@ -18,6 +18,11 @@ class GatewayHost(Host):
     show: Show = staticmethod(nobody)
     """Sees each round of the home when it is over."""
 
+    def show_all(self) -> None:
+        """Shows the rounds that it has not forgotten."""
+        for open in self.below.rounds.values() if self.up else ():
+            self.show(open)
+
     def make(self) -> Gateway:
         """Gives the program, with what was under way."""
         cloud, home = Tree("fl"), Tree("fl", self.name)

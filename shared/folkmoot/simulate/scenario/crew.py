@@ -46,8 +46,8 @@ class Gang(Protocol):
         """Gives what came of it."""
         ...
 
-    def close(self) -> Record:
-        """Ends them; gives what their devices have come to, and their rounds."""
+    def close(self, now: int) -> Record:
+        """Ends them at `now`, in ms; gives what their devices have come to, and their rounds."""
         ...
 
 
@@ -75,9 +75,9 @@ class Here:
         """Gives what came of it, at first what is next."""
         return self._moved
 
-    def close(self) -> Record:
+    def close(self, now: int) -> Record:
         """Gives what their devices have come to, and their rounds."""
-        return self._settled.tallies(), self._settled.rounds
+        return self._settled.tallies(now), self._settled.rounds
 
 
 class There:
@@ -102,9 +102,9 @@ class There:
         assert isinstance(found, Moved)
         return found
 
-    def close(self) -> Record:
+    def close(self, now: int) -> Record:
         """Ends the process; gives what their devices have come to, and their rounds. Raises Died."""
-        self._pipe.send(None)
+        self._pipe.send(now)
         found: Record = self._receive()
         self._process.join()
         return found
@@ -124,10 +124,10 @@ def _serve(pipe: Connection, other: Connection, scenario: Scenario, homes: range
     try:
         settled = settle(scenario, homes, program)
         pipe.send(Moved(settled.next, []))
-        while (step := pipe.recv()) is not None:
+        while not isinstance(step := pipe.recv(), int):
             parcels = settled.advance(*step)
             pipe.send(Moved(settled.next, parcels))
-        pipe.send((settled.tallies(), settled.rounds))
+        pipe.send((settled.tallies(step), settled.rounds))
     except FolkmootError as fault:
         pipe.send(fault)
     except (EOFError, KeyboardInterrupt):

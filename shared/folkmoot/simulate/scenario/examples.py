@@ -53,9 +53,10 @@ class Examples(Protocol):
 class Digits:
     """Scikit-learn's handwritten digits; of a fleet that needs more, some are given ones with pixels that are a little off."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, contract: Contract) -> None:
         devices, each = scenario.fleet.devices, scenario.data.each
         rng = np.random.default_rng(scenario.seed)
+        self._shape = contract.x_shape
         dealt, _ = digits.load()
         wanted = devices * each if each else max(len(dealt), 12 * devices)
         self._dealt = digits.more(dealt, wanted, rng)
@@ -68,7 +69,7 @@ class Digits:
     def of(self, device: int) -> tuple[Array, NDArray[np.int32]]:
         """Gives those of a device."""
         shard = np.random.default_rng(device).permutation(self._shards[device])
-        return self._dealt.x[shard], self._dealt.y[shard]
+        return self._dealt.x[shard].reshape(-1, *self._shape), self._dealt.y[shard]
 
 
 class Generated:
@@ -100,4 +101,4 @@ def make(scenario: Scenario, contract: Contract) -> Examples:
         return Generated(scenario, contract)
     if contract.name != digits.CONTRACT:
         raise UserFault(f'the digits are {digits.CONTRACT}, the task takes {contract.name}: write examples = "generated"')
-    return Digits(scenario)
+    return Digits(scenario, contract)

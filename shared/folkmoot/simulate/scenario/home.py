@@ -102,9 +102,11 @@ class Homes:
         out, self._out = self._out, []
         return out
 
-    def tallies(self) -> list[Tally]:
-        """Gives what all devices have come to."""
-        return [tally for home in self._homes.values() for tally in home.tallies()]
+    def tallies(self, now: int) -> list[Tally]:
+        """Gives what all devices have come to by `now`, in ms; sees the rounds that gateways still keep, too."""
+        for home in self._homes.values():
+            home.gateway.show_all()  # type: ignore[attr-defined]
+        return [tally for home in self._homes.values() for tally in home.tallies(now)]
 
     def emit(self, parcel: Parcel) -> None:
         """Takes what is to go to the cloud."""
@@ -174,9 +176,9 @@ class _Home:
             stores=Steady(),
         )
 
-    def tallies(self) -> list[Tally]:
+    def tallies(self, now: int) -> list[Tally]:
         """Gives what its devices have come to."""
-        return [one.tally(self.of.name) for one in self._members]
+        return [one.tally(self.of.name, now) for one in self._members]
 
     def _emit(self, at: int, wire: int, packet: Up | Down | Lost) -> None:
         self._serial += 1
@@ -210,11 +212,11 @@ class _Member:
             if absence is not None:
                 self._next(profile.absences(absence, device.seed + number), befall)
 
-    def tally(self, home: str) -> Tally:
+    def tally(self, home: str, now: int) -> Tally:
         """Gives what it has come to."""
         trade = self._host.trade  # type: ignore[attr-defined]
         traffic = (self._home.hub.traffic or {}).get(self._device.name, Traffic())
-        to_come = max(0, self._home.hub.away.get(self._device.name, 0) - self._agenda.now)
+        to_come = max(0, self._home.hub.away.get(self._device.name, 0) - now)
         return Tally(self._device, home, trade.hello.examples, trade.jobs, traffic, self.away_ms - to_come, self.reboots)
 
     def _next(self, absences: Any, befall: Any) -> None:

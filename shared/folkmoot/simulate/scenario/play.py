@@ -47,7 +47,7 @@ def play(scenario: Scenario, workers: int, tell: Callable[[Progress], None] = la
         return centre.over
 
     clockwork.run(over)
-    records = [gang.close() for gang in gangs]
+    records = [gang.close(clockwork.now) for gang in gangs]
     facts = {
         "homes": scenario.fleet.homes,
         "devices": scenario.fleet.devices,
