@@ -31,47 +31,49 @@ MOST = 1 << 40  # a seed
 COLOURS = {"befell": "red", "moved": "cyan", "refused": "yellow", "told": "green", "sent": "dim"}
 
 
-def simulate(
-    scenarios: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SCENARIO.toml]...", help="What to simulate.", show_default=False)
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where tables and reports go, in a folder for each.")] = Path(
-        "simulated"
+Scenarios = Annotated[
+    list[Path] | None, typer.Argument(metavar="[SCENARIO.toml]...", help="What to simulate.", show_default=False)
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Where tables and reports go, in a folder for each scenario.")]
+Tables = Annotated[Form, typer.Option("--format", help="Of the tables.")]
+Compare = Annotated[bool, typer.Option("--compare", help="Lay the scenarios over one another in one more report.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, show_default=False, help="Processes: as many as there are cores; 0: none beside this one."),
+]
+Faults = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SEED",
+        help="No scenario: who is there and what goes wrong is decided by a seed, or by a range such as 0-1999.",
+        rich_help_panel="Faults",
+        show_default=False,
     ),
-    form: Annotated[Form, typer.Option("--format", help="Of the tables.")] = Form.PARQUET,
-    compare: Annotated[bool, typer.Option("--compare", help="Lay the scenarios over one another in one more report.")] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            show_default=False,
-            help="Processes: as many as there are cores. 0: homes in this one. What comes of it is the same.",
-        ),
-    ] = None,
+]
+About = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES", help="Of one seed, show only what concerns these machines, such as a,g1.", rich_help_panel="Faults"
+    ),
+]
+Noted = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Of a range, note what was run; what stands there is not run again.", rich_help_panel="Faults"
+    ),
+]
+
+
+def simulate(
+    scenarios: Scenarios = None,
+    out: Out = Path("simulated"),
+    form: Tables = Form.PARQUET,
+    compare: Compare = False,
+    workers: Workers = None,
     as_json: AsJson = False,
-    faults: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SEED",
-            help="No scenario: who is there and what goes wrong is decided by a seed, or by a range such as 0-1999.",
-            rich_help_panel="Faults",
-            show_default=False,
-        ),
-    ] = None,
-    about: Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES",
-            help="Of one seed, show only what concerns these machines, such as a,g1.",
-            rich_help_panel="Faults",
-        ),
-    ] = "",
-    record: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Of a range, note what was run; what stands there is not run again.", rich_help_panel="Faults"
-        ),
-    ] = None,
+    faults: Faults = None,
+    about: About = "",
+    record: Noted = None,
 ) -> int:
     """Simulate a whole federation on virtual time.
 
