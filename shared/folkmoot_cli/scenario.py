@@ -64,16 +64,18 @@ def _play(scenario: Scenario, workers: int) -> Result:
         console=console,
         disable=not console.is_terminal,
     )
-    with bars:
-        bar = bars.add_task("rounds", total=None, seconds=0.0)
+    bar = bars.add_task("rounds", total=None, seconds=0.0)
 
-        def tell(far: Far) -> None:
-            bars.update(bar, completed=far.rounds, total=far.of, seconds=far.seconds)
+    def tell(far: Far) -> None:
+        bars.start()  # only now, for it is a thread, and processes have been forked meanwhile
+        bars.update(bar, completed=far.rounds, total=far.of, seconds=far.seconds)
 
-        try:
-            return play(scenario, workers, tell)
-        except Stuck as stuck:
-            raise UserFault(f"{scenario.name}: {stuck}: give it more `hours`, or a run that can end") from None
+    try:
+        return play(scenario, workers, tell)
+    except Stuck as stuck:
+        raise UserFault(f"{scenario.name}: {stuck}: give it more `hours`, or a run that can end") from None
+    finally:
+        bars.stop()
 
 
 def _tell(result: Result, *, as_json: bool) -> None:
