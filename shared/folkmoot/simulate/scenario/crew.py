@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -94,7 +95,8 @@ class There:
 
     def begin(self, step: Step) -> None:
         """Has them take a step."""
-        self._pipe.send(step)
+        with suppress(BrokenPipeError):  # `end` says so
+            self._pipe.send(step)
 
     def end(self) -> Moved:
         """Gives what came of it. Raises Died."""
@@ -104,7 +106,8 @@ class There:
 
     def close(self, now: int) -> Record:
         """Ends the process; gives what their devices have come to, and their rounds. Raises Died."""
-        self._pipe.send(now)
+        with suppress(BrokenPipeError):
+            self._pipe.send(now)
         found: Record = self._receive()
         self._process.join()
         return found
@@ -112,7 +115,7 @@ class There:
     def _receive(self) -> Any:
         try:
             found = self._pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             raise Died("a process of the simulation has ended: what it said stands above") from None
         if isinstance(found, FolkmootError):
             raise found

@@ -6,7 +6,7 @@ import pytest
 from folkmoot import tasks
 from folkmoot.errors import UserFault
 from folkmoot.simulate.result.tables import Result
-from folkmoot.simulate.scenario import examples
+from folkmoot.simulate.scenario import crew, examples
 from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Scenario
 from folkmoot.simulate.scenario.play import play, read
 from folkmoot.simulate.world import Stuck
@@ -131,3 +131,16 @@ def test_examples_are_the_same_ones_every_time(source: str) -> None:
 
 def test_every_task_that_comes_with_folkmoot_can_be_read() -> None:
     assert all(bundle.load(read(name)) for name in tasks.names())
+
+
+def test_a_process_that_is_killed_ends_the_simulation_with_a_sentence() -> None:
+    content, _ = bundle.load(read("digits-mlp"))
+    one, other = crew.hire(scenario(), content.program, 2)
+    one.end()
+    other.end()
+    one._process.kill()  # type: ignore[attr-defined]
+    one._process.join()  # type: ignore[attr-defined]
+    with pytest.raises(crew.Died, match="a process of the simulation has ended"):
+        one.begin((1_000, []))
+        one.end()
+    other.close(0)
