@@ -1,6 +1,6 @@
 """Homes of a scenario: brokers, gateways and devices, on one agenda, with a line to a cloud that is elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -58,7 +58,7 @@ class Tally:
     device: profile.Device
     home: str
     examples: int
-    jobs: dict[bytes, Job]
+    jobs: list[Job]
     traffic: Traffic
     away_ms: int
     reboots: int
@@ -184,7 +184,7 @@ class _Home:
         self._serial += 1
         self._homes.emit(Parcel(at, self.of.number, self._serial, wire, packet))
 
-    def _next_outage(self, outages: Any) -> None:
+    def _next_outage(self, outages: Iterator[tuple[int, int]]) -> None:
         gone, back = next(outages)
 
         def leave() -> None:
@@ -219,7 +219,7 @@ class _Member:
         to_come = max(0, self._home.hub.away.get(self._device.name, 0) - now)
         return Tally(self._device, home, trade.hello.examples, trade.jobs, traffic, self.away_ms - to_come, self.reboots)
 
-    def _next(self, absences: Any, befall: Any) -> None:
+    def _next(self, absences: Iterator[tuple[int, int]], befall: Callable[[int], None]) -> None:
         gone, back = next(absences)
 
         def happen() -> None:

@@ -8,6 +8,7 @@ from folkmoot.simulate.result.tables import Device, Member, Result, Round, Scala
 from folkmoot.simulate.scenario.crew import Record
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.home import Tally
+from folkmoot.simulate.scenario.trade import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def result(scenario: Scenario, accounts: Sequence[Account], records: Iterable[Re
     for tally in sorted(tallies, key=lambda one: one.device.number):
         mine = list(_members(tally, fates, ways))
         members += mine
-        devices.append(_device(tally, mine, fates))
+        devices.append(_device(tally, mine))
     members.sort(key=lambda one: (one.round, one.device))
     by_round: dict[int, list[Member]] = {account.number: [] for account in accounts}
     for member in members:
@@ -59,20 +60,24 @@ def result(scenario: Scenario, accounts: Sequence[Account], records: Iterable[Re
 
 def _members(tally: Tally, fates: Mapping[int, Mapping[str, str]], ways: Mapping[tuple[int, str], Way]) -> Iterator[Member]:
     name = tally.device.name
-    worked = {job.round: job for job in tally.jobs.values() if job.phase == "train"}
+    worked: dict[int, list[Job]] = {}
+    for job in tally.jobs:
+        if job.phase == "train":
+            worked.setdefault(job.round, []).append(job)
     for number, fate in fates.items():
         if name not in fate:
             continue
-        job = worked.get(number)
+        jobs = worked.get(number, [])
+        job = jobs[-1] if jobs else None
         up, down, answered = ways.get((number, name), (0, 0, None))
-        ms = 0 if job is None else job.ends - job.asked
+        ms = sum(each.ends - each.asked for each in jobs)
         yield Member(
             round=number,
             device=name,
             home=tally.home,
             kind=tally.device.kind.name,
             fate=fate[name],
-            asked_s=None if job is None else job.asked / 1000,
+            asked_s=jobs[0].asked / 1000 if jobs else None,
             started_s=None if job is None else job.asked / 1000,
             trained_s=None if job is None else job.ends / 1000,
             answered_s=None if answered is None else answered / 1000,
@@ -83,8 +88,8 @@ def _members(tally: Tally, fates: Mapping[int, Mapping[str, str]], ways: Mapping
         )
 
 
-def _device(tally: Tally, mine: Sequence[Member], fates: Mapping[int, Mapping[str, str]]) -> Device:
-    ms = sum(job.ends - job.asked for job in tally.jobs.values())
+def _device(tally: Tally, mine: Sequence[Member]) -> Device:
+    ms = sum(job.ends - job.asked for job in tally.jobs)
     return Device(
         device=tally.device.name,
         home=tally.home,

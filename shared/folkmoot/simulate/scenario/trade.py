@@ -71,7 +71,7 @@ class Trade:
         self._school = school
         self._now = now
         self.hello = hello
-        self.jobs: dict[bytes, Job] = {}  # by Ask id
+        self.jobs: list[Job] = []  # a device that was started again in the middle of one does it again
 
     def work(self, item: member.Member, library: Any) -> Any:
         """Does an Ask now, which ends when this device would have done it."""
@@ -95,5 +95,5 @@ class Trade:
             1,
             round(overhead + device.step_ms * lesson.steps + device.step_ms * EVALUATION * (ask.evaluate or not lesson.steps)),
         )
-        self.jobs[item.id] = Job(ask.round, ask.phase, began, began + ms, lesson.examples)
+        self.jobs.append(Job(ask.round, ask.phase, began, began + ms, lesson.examples))
         return work(ms, lesson.payload(device.name, ms / 1000, 0))
