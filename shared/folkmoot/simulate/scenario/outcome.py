@@ -68,7 +68,7 @@ def _members(tally: Tally, fates: Mapping[int, Mapping[str, str]], ways: Mapping
         if name not in fate:
             continue
         jobs = worked.get(number, [])
-        job = jobs[-1] if jobs else None
+        last = jobs[-1] if jobs else None
         up, down, answered = ways.get((number, name), (0, 0, None))
         ms = sum(each.ends - each.asked for each in jobs)
         yield Member(
@@ -78,13 +78,13 @@ def _members(tally: Tally, fates: Mapping[int, Mapping[str, str]], ways: Mapping
             kind=tally.device.kind.name,
             fate=fate[name],
             asked_s=jobs[0].asked / 1000 if jobs else None,
-            started_s=None if job is None else job.asked / 1000,
-            trained_s=None if job is None else job.ends / 1000,
+            started_s=None if last is None else last.asked / 1000,
+            trained_s=None if last is None else last.ends / 1000,
             answered_s=None if answered is None else answered / 1000,
             bytes_up=up,
             bytes_down=down,
             joules=joules(tally, ms, up + down),
-            examples=0 if job is None else job.examples,
+            examples=0 if last is None else last.examples,
         )
 
 
