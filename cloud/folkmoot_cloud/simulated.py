@@ -1,23 +1,32 @@
 """The cloud in a simulated federation: the real program; its tables are the facts that it has told."""
 
 import dataclasses
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
+from pydantic import ValidationError
 
-from folkmoot import plugins
-from folkmoot.hop.upper import PREFIX, Upper
+from folkmoot import arrays, plugins
+from folkmoot.errors import UserFault
+from folkmoot.hop.upper import PREFIX
 from folkmoot.simulate import toy
 from folkmoot.simulate.host import Host
+from folkmoot.simulate.scenario.outcome import Account
+from folkmoot.simulate.shown import Show, Shown, nobody
 from folkmoot.simulate.tables import Row, Tables
 from folkmoot.strategy import Model
 from folkmoot.wire import bundle
-from folkmoot.wire.messages import Plan
+from folkmoot.wire.messages import Offline, Plan
 from folkmoot.wire.topics import Tree
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
 from folkmoot_cloud.runner.facts import Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.journal import fates_of
 from folkmoot_cloud.runner.node import Cloud, Enter
 from folkmoot_cloud.runner.past import Past
+from folkmoot_cloud.runs.schemas import RunNew
+from folkmoot_cloud.runs.service import offline
 
 GRACE = 45_000  # ms: 1.5 keepalives of 30 s
 
@@ -64,10 +73,92 @@ def campaign(parameters: int, rounds: int, **fields: Any) -> Campaign:
     return Campaign(Spec(**{**given, **fields}), Model({"w": weights}), weights.tobytes(), version=0, number=0, rounds=rounds)
 
 
+def launched(fields: Mapping[str, Any], task: bytes, seed: int) -> Campaign:
+    """Gives a run as POST /v1/runs would start it. Raises UserFault where it would refuse it."""
+    try:
+        new = RunNew(**{**fields, "task": "task"})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("run", *first["loc"]))
+        raise UserFault(f"{place}: {first['msg']}") from None
+    content, program = bundle.load(task)
+    manifest = program.manifest
+    plan = msgspec.convert({**msgspec.to_builtins(manifest.plan), **new.plan.model_dump(exclude_none=True)}, Plan)
+    listed = new.cohort.devices if isinstance(new.cohort.devices, list) else None
+    policy = offline(new.offline)
+    spec = Spec(
+        run="run",
+        program=content.program,
+        manifest=manifest,
+        strategy=plugins.load("strategies", new.strategy.name, new.strategy.options),
+        strategy_name=new.strategy.name,
+        options=new.strategy.options,
+        selector=plugins.load("selectors", "uniform", {}),
+        cohort=Cohort(
+            devices=None if isinstance(new.cohort.devices, list) else new.cohort.devices,
+            fraction=new.cohort.fraction,
+            gateways=frozenset(new.cohort.gateways) if new.cohort.gateways else None,
+            listed=frozenset(listed) if listed else None,
+        ),
+        plan=plan,
+        minimum=new.min_answers,
+        deadline=int(new.deadline_seconds * 1000),
+        over_selection=new.over_selection,
+        evaluate=new.evaluate,
+        secret=str(seed),
+        offline=None if policy is None else msgspec.convert(policy, Offline),
+        **new.precision.model_dump(),
+    )
+    weights = Model(arrays.unpack(manifest.layout, content.weights))
+    return Campaign(spec, weights, content.weights, version=0, number=0, rounds=new.rounds)
+
+
+def history(rows: Iterable[Row], messages: Mapping[int, int]) -> list[Account]:
+    """Gives the rounds that are over, as the record has them; `messages`: of each round."""
+    opened: dict[int, int] = {}
+    found: dict[int, Account] = {}
+    versions: dict[int, int] = {}  # to the round that has made them
+    for row in rows:
+        match row.fact:
+            case RoundOpened(number=number):
+                opened.setdefault(number, row.at)
+            case Learnt(number=number, campaign=campaign):
+                versions[campaign.version] = number
+            case RoundClosed(number=number) as closed:
+                found[number] = _account(closed, opened[number], row.at, messages.get(number, 0))
+            case Evaluated(version=version, quality=quality) if version in versions:
+                number = versions[version]
+                found[number] = dataclasses.replace(found[number], accuracy=quality.accuracy, loss=quality.loss)
+            case _:
+                pass
+    return list(found.values())
+
+
+def _account(fact: RoundClosed, opened: int, closed: int, messages: int) -> Account:
+    fates = {device: one for (_, device), one in fates_of(fact).items() if device}
+    return Account(
+        number=fact.number,
+        opened=opened,
+        closed=closed,
+        outcome=fact.closed.outcome,
+        reason=fact.closed.reason,
+        fates={
+            name: "" if one.fate == "answered" else f"{one.fate}:{one.reason}" if one.reason else one.fate
+            for name, one in fates.items()
+        },
+        bytes_up=sum(up for up, _ in fact.traffic.values()),
+        bytes_down=sum(down for _, down in fact.traffic.values()),
+        messages=messages,
+        examples=int(fact.sums.metrics.get("train_count", 0)),
+    )
+
+
 class CloudHost(Host):
     """The cloud."""
 
     grace = GRACE
+    show: Show = staticmethod(nobody)
+    """Sees each phase of a round when it is over."""
 
     def journal(self) -> Tables:
         """Stores facts with the step that they are of."""
@@ -83,7 +174,8 @@ class CloudHost(Host):
     def make(self) -> Cloud:
         """Gives the program, with every run as the facts have it."""
         tree = Tree("fl")
-        below = self.below = Upper(tree, "cloud", self.spool, 2 * self.place.inline)
+        below = self.below = Shown(tree, "cloud", self.spool, 2 * self.place.inline)
+        below.show = self.show
         self.join("down", tree, "cloud", upper=True)
         self.ports["down"].outlet.sent = below.sent
         node = Cloud(below, self.grace)

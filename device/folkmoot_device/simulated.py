@@ -1,6 +1,8 @@
-"""A device in a simulated federation: the real agent, whose training takes some virtual time."""
+"""A device in a simulated federation: the real agent, whose work takes virtual time."""
 
+from dataclasses import dataclass
 from random import Random
+from typing import Any, Protocol
 
 from folkmoot.hop import member
 from folkmoot.hop.lower import Lower
@@ -8,40 +10,75 @@ from folkmoot.simulate import toy
 from folkmoot.simulate.host import Host, Place
 from folkmoot.wire.messages import Hello
 from folkmoot.wire.topics import Tree
-from folkmoot_device.agent import Agent, Trained, Trainer
+from folkmoot_device.agent import Agent, Failed, Trained, Trainer
 
 TRAIN_MS = (50, 3_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What becomes of an Ask, and when."""
+
+    ms: int  # of virtual time
+    payload: bytes = b""  # an encoded partial
+    failure: tuple[str, str] = ("", "")  # reason and detail, where there is none
+
+
+class Trade(Protocol):
+    """What a device knows of its work."""
+
+    hello: Hello
+
+    def work(self, item: member.Member, library: Any) -> Work:
+        """Does an Ask whose blobs `library` reads."""
+        ...
+
+
+class ToyTrade:
+    """A task without a runtime."""
+
+    def __init__(self, device: str, seed: int, parameters: int, max_packet: int) -> None:
+        self.hello = Hello(data=toy.CONTRACT, examples=toy.examples(device), max_packet=max_packet)
+        self.train_ms = Random(seed).randint(*TRAIN_MS)  # noqa: S311  # repeatable
+        self._device = device
+        self._parameters = parameters
+
+    def work(self, item: member.Member, library: Any) -> Work:
+        """Gives what is a pure function of device and Ask."""
+        return Work(self.train_ms, toy.payload(self._device, item.ask, self._parameters))
 
 
 class DeviceHost(Host):
     """A device of one home."""
 
-    def __init__(self, name: str, place: Place, gateway: str, parameters: int) -> None:
+    def __init__(self, name: str, place: Place, gateway: str, trade: Trade) -> None:
         super().__init__(name, place)
         self._gateway = gateway
-        self._parameters = parameters
-        self.train_ms = Random(place.seed).randint(*TRAIN_MS)  # noqa: S311  # repeatable
+        self.trade = trade
         self.trained = 0
 
     def make(self) -> Agent:
         """Gives the agent."""
         tree = Tree("fl", self._gateway)
         above = self.above = Lower(tree, self.name, self.cache, self.spool, self.ledger, self.place.inline)
-        above.hello = Hello(data=toy.CONTRACT, examples=toy.examples(self.name), max_packet=self.place.max_packet)
+        above.hello = self.trade.hello
         births = self.join("up", tree, self.name, upper=False)
         agent = Agent(above, Trainer(self._train, self._stop), lambda: births.current, lambda: "")
         agent.restore(list(self.ledger.histories()))
         return agent
 
     def _train(self, item: member.Member) -> None:
-        life, ask, deed = self.node, item.ask, item.id
+        life, deed = self.node, item.id
+        work = self.trade.work(item, self.cache)
+        reason, detail = work.failure
+        done = Failed(deed, reason, detail) if reason else Trained(deed, work.payload)
 
-        def done() -> None:
+        def end() -> None:
             if self.up and self.node is life:
                 self.trained += 1
-                self.driver.post("work", Trained(deed, toy.payload(self.name, ask, self._parameters)))
+                self.driver.post("work", done)
 
-        self.place.agenda.at(self.place.agenda.now + self.train_ms, done)
+        self.place.agenda.at(self.place.agenda.now + work.ms, end)
 
     def _stop(self, ask: bytes) -> None:
         self.driver.post("work", None)

@@ -3,6 +3,7 @@
 import logging
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from enum import StrEnum
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
@@ -15,40 +16,101 @@ from folkmoot.errors import UserFault
 from folkmoot.simulate import trial
 from folkmoot.simulate.record import Block, Record, blocks, source
 from folkmoot.simulate.trial import Verdict
-from folkmoot_cli import output
+from folkmoot_cli import output, scenario
+from folkmoot_cli.options import AsJson
+
+
+class Form(StrEnum):
+    """Of tables."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
 
 MOST = 1 << 40  # a seed
 COLOURS = {"befell": "red", "moved": "cyan", "refused": "yellow", "told": "green", "sent": "dim"}
 
 
-def simulate(
-    faults: Annotated[
-        str,
-        typer.Option(metavar="SEED", help="Decides who is there and what goes wrong: one seed, or a range such as 0-1999."),
-    ],
-    about: Annotated[
-        str, typer.Option(metavar="NAMES", help="Of one seed, show only what concerns these machines, such as a,g1.")
-    ] = "",
-    record: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Of a range, note what was run; what stands there is not run again.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes for a range.")] = os.cpu_count() or 1,
-) -> int:
-    """Simulate a federation on virtual time while networks, disks, brokers and machines fail.
+Scenarios = Annotated[
+    list[Path] | None, typer.Argument(metavar="[SCENARIO.toml]...", help="What to simulate.", show_default=False)
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Where tables and reports go, in a folder for each scenario.")]
+Tables = Annotated[Form, typer.Option("--format", help="Of the tables.")]
+Compare = Annotated[bool, typer.Option("--compare", help="Lay the scenarios over one another in one more report.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, show_default=False, help="Processes: as many as there are cores; 0: none beside this one."),
+]
+Faults = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SEED",
+        help="No scenario: who is there and what goes wrong is decided by a seed, or by a range such as 0-1999.",
+        rich_help_panel="Faults",
+        show_default=False,
+    ),
+]
+About = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES", help="Of one seed, show only what concerns these machines, such as a,g1.", rich_help_panel="Faults"
+    ),
+]
+Noted = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Of a range, note what was run; what stands there is not run again.", rich_help_panel="Faults"
+    ),
+]
 
-    The programs are the real ones; brokers, disks and time are in memory. Afterwards the laws are checked: every model is what
-    its record says, nothing counts twice, and whatever was told ok is in a model or in a record that says why not.
+
+def simulate(
+    scenarios: Scenarios = None,
+    out: Out = Path("simulated"),
+    form: Tables = Form.PARQUET,
+    compare: Compare = False,
+    workers: Workers = None,
+    as_json: AsJson = False,
+    faults: Faults = None,
+    about: About = "",
+    record: Noted = None,
+) -> int:
+    """Simulate a whole federation on virtual time.
+
+    The programs are the real ones, and devices really train; brokers, disks and time are in memory. A scenario says who is
+    there, and which run they do. It leaves tables behind, and a report to look at.
+
+    With --faults, networks, disks, brokers and machines fail as a seed decides, and nobody really trains. Afterwards the laws
+    are checked: every model is what its record says, nothing counts twice, and whatever was told ok is in a model or in a
+    record that says why not.
+
+    Example: folkmoot simulate fleet.toml
+
+    Example: folkmoot simulate --compare fleet.toml slower.toml
 
     Example: folkmoot simulate --faults 7
 
     Example: folkmoot simulate --faults 0-1999 --record seeds.jsonl
     """
+    cores = os.cpu_count() or 1
+    if scenarios and faults is not None:
+        raise UserFault("a scenario and --faults exclude each other: give one of them")
+    if scenarios:
+        logging.disable(logging.WARNING)  # of thousands of machines, which come and go
+        try:
+            return scenario.run(
+                scenarios, out, form.value, cores if workers is None else workers, compare=compare, as_json=as_json
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+    if faults is None:
+        raise UserFault("nothing to simulate: name a SCENARIO.toml, or a seed with --faults")
     first, last = _range(faults)
     logging.disable(logging.CRITICAL)  # thousands of programs that fail on purpose
     try:
         if first == last and record is None:
             return _one(first, [name for name in about.split(",") if name])
-        return _many(first, last, record, workers)
+        return _many(first, last, record, workers or cores)
     finally:
         logging.disable(logging.NOTSET)
 

@@ -51,7 +51,7 @@ VERBS = {
     "device.list": Verb("List the devices that a cloud knows.", "cli", "folkmoot_cli.fleet:devices"),
     "fleet": Verb("Simulate the devices of a home, many in few processes.", "demo"),
     "simulate": Verb(
-        "Simulate a federation on virtual time while networks, disks, brokers and machines fail.",
+        "Simulate a whole federation on virtual time.",
         "demo",
         "folkmoot_cli.simulate:simulate",
     ),

@@ -13,13 +13,14 @@ from tests.architecture.conftest import ROOT, pip
 SERVER = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "asyncpg", "aiosqlite"}
 TRAINING = {"tflite-runtime", "ai-edge-litert"}
 AUTHORING = {"tensorflow", "tensorflow-cpu", "keras", "scikit-learn", "scipy"}
+PLOTTING = {"matplotlib", "pyarrow"}
 CHECKING = {"pytest", "mypy", "ruff", "hypothesis"}
 
 FOREIGN = {
-    "device": SERVER | AUTHORING | CHECKING | {"cryptography"},
-    "gateway": SERVER | TRAINING | AUTHORING | CHECKING,
-    "cloud": TRAINING | AUTHORING | CHECKING,
-    "demo": {"tensorflow", "tensorflow-cpu", "keras"} | CHECKING,
+    "device": SERVER | AUTHORING | PLOTTING | CHECKING | {"cryptography"},
+    "gateway": SERVER | TRAINING | AUTHORING | PLOTTING | CHECKING,
+    "cloud": TRAINING | AUTHORING | PLOTTING | CHECKING,
+    "demo": {"tensorflow", "tensorflow-cpu", "keras"} | PLOTTING | CHECKING,
 }
 NEEDED = {
     "device": {"paho-mqtt", "numpy"},

@@ -75,7 +75,7 @@ class World(Simulated):
         for _ in self.hubs:
             draws.random()  # the networks' own
         for device in self.devices.values():
-            device.train_ms = draws.randint(*TRAIN_MS)
+            device.trade.train_ms = draws.randint(*TRAIN_MS)
 
     @property
     def rounds(self) -> list[RoundClosed]:

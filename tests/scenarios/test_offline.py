@@ -249,7 +249,7 @@ def alone(folder: Path, **policy: Any) -> World:
 def test_a_home_that_was_not_needed_is_not_told_ok_for_nothing(tmp_path: Path) -> None:
     homes = {"g1": ["a", "b"], "g2": ["c", "d"], "g3": ["e", "f"]}
     world = federation(tmp_path, homes, cohort=Cohort(devices=4), over_selection=1.5)
-    world.devices["f"].train_ms = 50_000
+    world.devices["f"].trade.train_ms = 50_000
     world.run(lambda: world.finished)
     laws(world)
     assert [closed.closed.reason for closed in world.rounds] == ["goal", "goal", "goal"]
@@ -321,8 +321,8 @@ def test_a_local_round_goes_on_although_the_cache_is_gone(tmp_path: Path) -> Non
 def test_a_newer_ask_ends_the_local_rounds_and_what_was_learnt_by_then_counts(tmp_path: Path) -> None:
     # The cloud is back in the middle of a local round, in which one device has not answered yet.
     world = federation(tmp_path, adversary=parted((1, 110)), rounds=8, local=31)
-    world.devices["a"].train_ms = 50_000
-    world.devices["d"].train_ms = world.devices["e"].train_ms = 20_000
+    world.devices["a"].trade.train_ms = 50_000
+    world.devices["d"].trade.train_ms = world.devices["e"].trade.train_ms = 20_000
     world.run(lambda: world.finished)
     laws(world)
     locals = [late for closed in world.rounds for late in belated(closed) if late[2]]
@@ -353,7 +353,7 @@ def under_fire(folder: Path, seed: int) -> World:
     parameters = rng.choice([50, 50, 20_000])
     world = federation(folder, homes, seed=seed, adversary=adversary, parameters=parameters, rounds=6, **policy)
     for device in world.devices.values():
-        device.train_ms *= 6
+        device.trade.train_ms *= 6
     for _ in range(rng.choice([0, 1, 3])):
         world.wait(rng.randint(1, 60_000))
         if world.finished:

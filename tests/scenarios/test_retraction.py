@@ -25,7 +25,7 @@ def federation(
     """Gives a world that has booted and begun a run of two rounds; the devices named in `slow` train for long."""
     world = World(folder, homes or HOMES, **fields)  # type: ignore[arg-type]
     for name, device in world.devices.items():
-        device.train_ms = SLOW if name in slow else 100
+        device.trade.train_ms = SLOW if name in slow else 100
     world.start()
     world.cloud.enter(toy.campaign(world.parameters, rounds=2, deadline=deadline))
     return world
@@ -256,7 +256,7 @@ def test_whatever_the_network_does_who_is_out_is_not_in_the_model(
 @pytest.mark.parametrize("crash", [False, True], ids=["", "and the cloud is killed"])
 def test_a_device_that_is_taken_out_takes_a_belated_answer_with_it(tmp_path: Path, crash: bool) -> None:
     world = test_offline.federation(tmp_path, adversary=test_offline.parted((1, 64)), rounds=8)
-    world.devices["d"].train_ms = 10_000
+    world.devices["d"].trade.train_ms = 10_000
     world.run(lambda: any(open.round.belated for open in world.cloud.node._below.rounds.values()))
     (open,) = world.cloud.node._below.rounds.values()
     owner = f"{PREFIX}{open.key}"

@@ -228,7 +228,7 @@ class DatabaseJournal:
         if any(one.number == fact.number for one in wanted):
             raise StoreFault(f"round {fact.number} of run {fact.run} has retractions that came in its last moment")
         row = await self._row(session, fact.run)
-        await rounds.told(session, row, fact.number, list(_fates(fact).values()), at)
+        await rounds.told(session, row, fact.number, list(fates_of(fact).values()), at)
         below = fact.sums.metrics
         await rounds.closed(
             session,
@@ -260,7 +260,7 @@ def _about(fact: Fact) -> str:
     return fact.gateway if isinstance(fact, GatewayTold) else fact.run
 
 
-def _fates(fact: RoundClosed) -> dict[tuple[str, str], Fate]:
+def fates_of(fact: RoundClosed) -> dict[tuple[str, str], Fate]:
     """Gives what became of every gateway and every device, as far as anybody has said."""
     found: dict[tuple[str, str], Fate] = {}
     told = {leaf.device: leaf for leaf in fact.sums.leaves}

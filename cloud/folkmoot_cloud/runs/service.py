@@ -184,7 +184,7 @@ def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run
         over_selection=new.over_selection,
         evaluate=new.evaluate,
         precision=new.precision.model_dump(),
-        offline=_offline(new.offline),
+        offline=offline(new.offline),
         base_model=base.id,
         secret=secrets.token_hex(16),
         created_at=at,
@@ -200,7 +200,7 @@ def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run
     )
 
 
-def _offline(policy: Offline | None) -> dict[str, Any] | None:
+def offline(policy: Offline | None) -> dict[str, Any] | None:
     """Gives the policy as an Ask says it."""
     if policy is None:
         return None

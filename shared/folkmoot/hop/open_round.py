@@ -24,8 +24,10 @@ class Open:
     blobs: Mapping[bytes, bytes]  # by sha256: what members may pull
     shard: str
     kept: int = 0  # bytes of the answers that are in the sums
-    # For the record alone, hence not journalled: bytes up and down, and ms from the first Ask to the answer, by member.
+    # For the record alone, hence not journalled: bytes up and down by member, messages of all, and ms from the first Ask to
+    # the answer, by member.
     traffic: dict[str, tuple[int, int]] = field(default_factory=dict)
+    messages: int = 0
     answered_ms: dict[str, int] = field(default_factory=dict)
 
     def rebuild(self, history: History, kept: Kept) -> None:
@@ -75,6 +77,7 @@ class Open:
 
     def count(self, member: str, up: int = 0, down: int = 0) -> None:
         """Counts bytes of messages that are about this round."""
+        self.messages += 1
         before = self.traffic.get(member, (0, 0))
         self.traffic[member] = (before[0] + up, before[1] + down)
 

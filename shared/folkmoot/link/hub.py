@@ -8,27 +8,31 @@ from bisect import bisect_left, insort
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from paho.mqtt.matcher import MQTTMatcher
 
 from folkmoot.link.adversary import Adversary
 from folkmoot.link.agenda import Action, Agenda
 from folkmoot.link.face import Last, Session
-from folkmoot.link.packets import (
+from folkmoot.link.hub_packets import (
     Accepted,
     Connack,
     Connect,
     Delivery,
     Disconnect,
     Down,
+    Line,
     Puback,
     Publish,
+    Shape,
     Suback,
     Subscribe,
+    Traffic,
     Up,
 )
 from folkmoot.link.rules import matches
+from folkmoot.link.wire import Branch, End
 
 QUEUE = 1_000  # messages that wait for one client before more are dropped in silence: Mosquitto's default
 
@@ -44,6 +48,9 @@ class Hub:
         self.rng = rng
         self.adversary = adversary or Adversary()
         self.dropped = 0  # messages that a queue had no room for
+        self.away: dict[str, int] = {}  # client to when it can reach the broker again, in ms
+        self.shapes: dict[str, Shape] = {}  # of clients with a line of their own; the others' is the adversary's
+        self.traffic: dict[str, Traffic] | None = None  # by client, where somebody wants to know
         self._queue = queue
         self._serial = 0
         self._seats: dict[str, _Seat] = {}
@@ -81,7 +88,7 @@ class Hub:
         if seat and seat.circuit:
             self._lose(seat, seat.circuit, reason)
 
-    def snap(self, circuit: "Circuit", reason: str = "connection lost") -> None:
+    def snap(self, circuit: Branch, reason: str = "connection lost") -> None:
         """Breaks one connection, also one that the broker has not taken yet."""
         seat = self._seats.get(circuit.client)
         if seat and seat.circuit is circuit:
@@ -103,8 +110,28 @@ class Hub:
 
     # ---- what circuits bring
 
-    def take(self, circuit: "Circuit", packet: Up) -> None:
+    def dial(self, client: str, end: End) -> "Circuit":
+        """Gives a circuit for a connection that is about to be made."""
+        return Circuit(self, client, end)
+
+    def parted(self, client: str) -> int | None:
+        """Gives when a client that cannot reach the broker now can do so again; None where it can."""
+        until = self.away.get(client, 0)
+        return until if until > self.now else self.adversary.parted(client, self.now)
+
+    def leave(self, client: str, until: int) -> None:
+        """Keeps a client away until then."""
+        self.away[client] = until
+        self.cut(client)
+
+    def count(self, client: str, packet: Up | Down, *, up: bool) -> None:
+        """Counts a packet."""
+        if self.traffic is not None:
+            self.traffic.setdefault(client, Traffic()).add(packet, up=up)
+
+    def take(self, circuit: Branch, packet: Up) -> None:
         """Takes what a client says."""
+        self.count(circuit.client, packet, up=True)
         match packet:
             case Connect(session, will):
                 self._connect(circuit, session, will)
@@ -124,7 +151,7 @@ class Hub:
                 circuit.will = None
                 self._lose(self._seats[circuit.client], circuit, "disconnected")
 
-    def _connect(self, circuit: "Circuit", session: Session, will: Last | None) -> None:
+    def _connect(self, circuit: Branch, session: Session, will: Last | None) -> None:
         seat = self._seats.get(circuit.client)
         if seat and seat.circuit:
             self._lose(seat, seat.circuit, "Session taken over")
@@ -140,7 +167,7 @@ class Hub:
         seat.flying.clear()
         circuit.down(Connack(resumed))
 
-    def welcomed(self, circuit: "Circuit") -> None:
+    def welcomed(self, circuit: Branch) -> None:
         """CONNACK has arrived: what waits may follow."""
         seat = self._seats.get(circuit.client)
         if seat is not None and seat.circuit is circuit:
@@ -232,7 +259,7 @@ class Hub:
                     seat.flying[token] = packet
                 circuit.deliver(Delivery(packet.topic, packet.payload, packet.retained, token))
 
-    def _lose(self, seat: "_Seat", circuit: "Circuit", reason: str) -> None:
+    def _lose(self, seat: "_Seat", circuit: Branch, reason: str) -> None:
         seat.circuit = None
         seat.expires = 0 if circuit.expiry_s is None else self.now + 1_000 * circuit.expiry_s
         will = circuit.will
@@ -266,22 +293,10 @@ class _Seat:
 
     number: int  # of the session
     filters: tuple[str, ...] = ()
-    circuit: "Circuit | None" = None  # while connected
+    circuit: Branch | None = None  # while connected
     waiting: deque[_Packet] = field(default_factory=deque)
     flying: dict[int, _Packet] = field(default_factory=dict)  # token to what was sent and not acknowledged, in order
     expires: int = 0  # ms; while not connected
-
-
-class End(Protocol):
-    """The link's end of a circuit."""
-
-    def take(self, packet: Down) -> None:
-        """Takes what the broker says."""
-        ...
-
-    def lost(self, reason: str) -> None:
-        """The connection is gone."""
-        ...
 
 
 class Circuit:
@@ -298,6 +313,8 @@ class Circuit:
         self._hub = hub
         self._end = end
         self._up = self._down = 0  # ms: when the last packet of each way arrives
+        shape = self._shape = hub.shapes.get(client)
+        self._lines = None if shape is None else (Line(shape.up), Line(shape.down))
 
     @property
     def sent(self) -> int:
@@ -306,17 +323,18 @@ class Circuit:
 
     def up(self, packet: Up) -> None:
         """Sends a packet to the broker."""
-        self._up = self._carry(self._up, lambda: self._hub.take(self, packet))
+        left = self._hub.now if self._lines is None else self._lines[0].leaves(self._hub.now, packet)
+        self._up = self._carry(self._up, left, lambda: self._hub.take(self, packet))
 
     def down(self, packet: Down) -> None:
         """Sends a packet to the client."""
-        self._down = self._carry(self._down, lambda: self._reach(packet))
+        self._down = self._carry(self._down, self._leaves(packet), lambda: self._reach(packet))
 
     def deliver(self, packet: Delivery) -> None:
         """Sends a message to the client; it may overtake what was sent before."""
         hub = self._hub
         last = hub.now if hub.adversary.overtakes(hub.rng) else self._down
-        arrival = self._carry(last, lambda: self._reach(packet))
+        arrival = self._carry(last, self._leaves(packet), lambda: self._reach(packet))
         self._down = max(self._down, arrival)
 
     def lose(self, reason: str) -> None:
@@ -325,23 +343,32 @@ class Circuit:
             self.alive = False
             self._end.lost(reason)
 
+    def snap(self, reason: str = "connection lost") -> None:
+        """Breaks the connection: both ends see it."""
+        self._hub.snap(self, reason)
+
+    def _leaves(self, packet: Down) -> int:
+        return self._hub.now if self._lines is None else self._lines[1].leaves(self._hub.now, packet)
+
     def _reach(self, packet: Down) -> None:
+        self._hub.count(self.client, packet, up=False)
         if isinstance(packet, Connack):
             self._end.take(packet)
             self._hub.welcomed(self)
         else:
             self._end.take(packet)
 
-    def _carry(self, last: int, action: Action) -> int:
-        """Has `action` done when a packet arrives, not before `last`; gives when that is."""
+    def _carry(self, last: int, left: int, action: Action) -> int:
+        """Has `action` done when a packet arrives that has `left` by then, not before `last`; gives when that is."""
         hub = self._hub
         snaps = hub.adversary.cuts(hub.rng)
-        arrival = max(last, hub.now + hub.adversary.latency(hub.rng))
+        latency = hub.adversary.latency(hub.rng) if self._shape is None else self._shape.latency_ms
+        arrival = max(last, left + latency)
         hub.at(arrival, lambda: self._arrive(action, snaps))
         return arrival
 
     def _arrive(self, action: Action, snaps: bool) -> None:
-        if snaps or self._hub.adversary.parted(self.client, self._hub.now) is not None:
+        if snaps or self._hub.parted(self.client) is not None:
             self._hub.snap(self)
         elif self.alive:
             action()

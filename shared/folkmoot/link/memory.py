@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from folkmoot.link.agenda import Action
 from folkmoot.link.face import (
     TOO_LARGE,
     Arrived,
@@ -18,9 +19,9 @@ from folkmoot.link.face import (
     Token,
     Unreachable,
 )
-from folkmoot.link.hub import Circuit, Hub
-from folkmoot.link.packets import Accepted, Connack, Connect, Delivery, Disconnect, Down, Puback, Publish, Suback, Subscribe
+from folkmoot.link.hub_packets import Accepted, Connack, Connect, Delivery, Disconnect, Down, Puback, Publish, Suback, Subscribe
 from folkmoot.link.rules import publish_size
+from folkmoot.link.wire import Network, Wire
 
 RETRY_MS = (1_000, 3_000)  # until the next attempt to connect: the first wait of a Backoff
 
@@ -28,11 +29,11 @@ RETRY_MS = (1_000, 3_000)  # until the next attempt to connect: the first wait o
 class MemoryLink:
     """A link (folkmoot.link.face.Link). Its sink is called inside the agenda's steps, and may use the link."""
 
-    def __init__(self, hub: Hub, session: Session, sink: Sink) -> None:
-        self._hub = hub
+    def __init__(self, network: Network, session: Session, sink: Sink) -> None:
+        self._network = network
         self._session = session
         self._sink = sink
-        self._circuit: Circuit | None = None  # from CONNECT on
+        self._circuit: Wire | None = None  # from CONNECT on
         self._taken = False
         self._subscribed = False
         self._before = False  # `_subscribed` before the CONNECT that is under way
@@ -44,7 +45,7 @@ class MemoryLink:
         """Connects, and connects again whenever the connection is lost, until `stop`."""
         if not self._running:
             self._running = True
-            self._hub.at(self._hub.now, self._dial)
+            self._later(self._dial)
 
     def kill(self) -> None:
         """Ends the link as kill -9 ends a process: no event any more, no goodbye; the broker sends the will.
@@ -54,10 +55,10 @@ class MemoryLink:
         self._running = False
         self._sink = lambda event: None
         circuit = self._circuit
-        if circuit and self._hub.rng.random() < 0.5:
-            self._hub.at(circuit.sent, lambda: self._hub.snap(circuit))
+        if circuit and self._network.rng.random() < 0.5:
+            self._network.agenda.at(circuit.sent, circuit.snap)
         elif circuit:
-            self._hub.snap(circuit)
+            circuit.snap()
 
     @property
     def free(self) -> int:
@@ -72,7 +73,7 @@ class MemoryLink:
         if circuit is None or not self.free:
             return False
         if publish_size(topic, payload, qos=qos, expires=expiry_s is not None, v5=True) > self._session.max_packet:
-            self._hub.at(self._hub.now, lambda: self._sink(Failed(key, TOO_LARGE)))
+            self._later(lambda: self._sink(Failed(key, TOO_LARGE)))
             return True
         self._number += 1
         self._pending[self._number] = key
@@ -101,18 +102,18 @@ class MemoryLink:
         self._running = False
         circuit = self._circuit
         if circuit is None:
-            self._hub.at(self._hub.now, lambda: self._sink(Stopped()))
+            self._later(lambda: self._sink(Stopped()))
         elif self._taken:
             circuit.up(Disconnect(goodbye))
         else:
-            self._hub.snap(circuit)
+            circuit.snap()
 
     # ---- one connection after another
 
     def _dial(self) -> None:
         if not self._running or self._circuit:
             return
-        until = self._hub.adversary.parted(self._session.client, self._hub.now)
+        until = self._network.parted(self._session.client)
         if until is not None:
             self._sink(Unreachable("partitioned", lasting=False))
             self._retry(until)
@@ -121,11 +122,15 @@ class MemoryLink:
         # Until CONNACK comes nobody knows: a broker without its sessions makes a new one for a CONNECT whose CONNACK is then
         # lost, and says of that one next time that it is present.
         self._before, self._subscribed = self._subscribed, False
-        circuit = self._circuit = Circuit(self._hub, self._session.client, self)
+        circuit = self._circuit = self._network.dial(self._session.client, self)
         circuit.up(Connect(replace(self._session, will=None), will))
 
     def _retry(self, earliest: int) -> None:
-        self._hub.at(earliest + self._hub.rng.randint(*RETRY_MS), self._dial)
+        self._network.agenda.at(earliest + self._network.rng.randint(*RETRY_MS), self._dial)
+
+    def _later(self, action: Action) -> None:
+        """Has something done at once, but not within the call that is under way."""
+        self._network.agenda.at(self._network.agenda.now, action)
 
     def take(self, packet: Down) -> None:
         """Takes what the broker says."""
@@ -156,6 +161,6 @@ class MemoryLink:
         if connected:
             self._sink(Disconnected(reason, unsettled))
         if self._running:
-            self._retry(self._hub.now)
+            self._retry(self._network.agenda.now)
         else:
             self._sink(Stopped())

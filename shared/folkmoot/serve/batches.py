@@ -1,7 +1,8 @@
-"""A store's examples as arrays, a batch at a time: what is not in the batch stays on the disk."""
+"""Examples as arrays, a batch at a time. Of a store, what is not in the batch stays on the disk."""
 
+from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from math import prod
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from folkmoot.arrays import Array
 from folkmoot.errors import FolkmootError
-from folkmoot.store.examples import Reader
+from folkmoot.store.examples import Reader, Split
 from folkmoot.wire.bundle import Contract
 from folkmoot.wire.messages import Plan
 
@@ -27,35 +28,31 @@ class JobFault(FolkmootError):
         self.detail = detail
 
 
-class Batches:
-    """The examples of one store, as a contract has them."""
+class Batches(ABC):
+    """The examples of one device, in the order in which a plan wants them."""
 
-    def __init__(self, store: Path, contract: Contract, size: int) -> None:
-        """Opens the store; batches have `size` examples, the last ones fewer.
-
-        Raises StoreFault, and JobFault("contract") where the store holds examples of another contract.
-        """
-        self._reader = Reader(store)
-        self._contract = contract
+    def __init__(self, size: int) -> None:
+        """Batches have `size` examples, the last ones fewer."""
         self._size = size
-        if self._reader.contract != contract.name:
-            self.close()
-            raise JobFault("contract", f"the examples here are {self._reader.contract}; the task takes {contract.name}")
 
-    def close(self) -> None:
-        """Closes the store."""
-        self._reader.close()
+    @abstractmethod
+    def ids(self, split: Split) -> "array[int]":
+        """Gives what stands for the examples of a split, oldest first."""
+
+    @abstractmethod
+    def read(self, ids: "array[int]") -> Batch | None:
+        """Gives some examples, [n, ...]; None where they are all gone by now."""
 
     def held_out(self) -> Iterator[Batch]:
         """Gives every example that is held out, once."""
-        yield from self._read(self._reader.ids("holdout"))
+        yield from self._read(self.ids("holdout"))
 
     def training(self, plan: Plan, order: Random) -> Iterator[tuple[int, Array, Array]]:
         """Gives what a plan trains on, each batch with the number of its epoch.
 
         Epochs have the same examples, each in an order of its own. Raises JobFault("no_examples") where there are none.
         """
-        ids = self._reader.ids("train")
+        ids = self.ids("train")
         order.shuffle(ids)
         if plan.max_examples:
             ids = ids[: plan.max_examples]
@@ -73,13 +70,44 @@ class Batches:
                 raise JobFault("no_examples", "they were all dropped while the job went on")
             order.shuffle(ids)
 
-    def _read(self, ids: Sequence[int]) -> Iterator[Batch]:
+    def _read(self, ids: "array[int]") -> Iterator[Batch]:
         for at in range(0, len(ids), self._size):
-            examples = self._reader.read(ids[at : at + self._size])
-            if examples:  # the retention may have dropped every one meanwhile
-                x = self._array([x for x, _ in examples], self._contract.x_shape, self._contract.x_dtype)
-                y = self._array([y for _, y in examples], self._contract.y_shape, self._contract.y_dtype)
-                yield x, y
+            found = self.read(ids[at : at + self._size])
+            if found is not None:
+                yield found
+
+
+class Stored(Batches):
+    """The examples of one store, as a contract has them."""
+
+    def __init__(self, store: Path, contract: Contract, size: int) -> None:
+        """Opens the store.
+
+        Raises StoreFault, and JobFault("contract") where the store holds examples of another contract.
+        """
+        super().__init__(size)
+        self._reader = Reader(store)
+        self._contract = contract
+        if self._reader.contract != contract.name:
+            self.close()
+            raise JobFault("contract", f"the examples here are {self._reader.contract}; the task takes {contract.name}")
+
+    def close(self) -> None:
+        """Closes the store."""
+        self._reader.close()
+
+    def ids(self, split: Split) -> "array[int]":
+        """Gives the ids of a split."""
+        return self._reader.ids(split)
+
+    def read(self, ids: "array[int]") -> Batch | None:
+        """Gives some examples; the retention may have dropped every one meanwhile."""
+        examples = self._reader.read(ids)
+        if not examples:
+            return None
+        x = self._array([x for x, _ in examples], self._contract.x_shape, self._contract.x_dtype)
+        y = self._array([y for _, y in examples], self._contract.y_shape, self._contract.y_dtype)
+        return x, y
 
     def _array(self, rows: list[bytes], shape: tuple[int, ...], dtype: str) -> Array:
         """Gives rows of bytes as one array, [n, *shape]. Raises JobFault("examples") where one has another length."""

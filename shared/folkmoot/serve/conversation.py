@@ -17,8 +17,19 @@ HEAD = struct.Struct(">I")  # bytes of the message that follows
 LIMIT = 256 * 1024 * 1024  # bytes
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job", omit_defaults=True):
-    """One phase of one round, as a member does it."""
+class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One phase of one round, whatever it is done with."""
+
+    phase: Word = "train"  # or evaluate
+    plan: Plan = Plan()
+    evaluate: bool = True  # measure the base model on the hold-out first
+    cap: int = 10_000  # largest weight that the answer may have
+    bound: float = 64.0  # largest |delta| that is taken
+    seed: int = 0  # of the order of examples, together with the plan's own; a different one for each device and round
+
+
+class Job(Work, frozen=True, kw_only=True, tag="job", omit_defaults=True):
+    """Work for the training process, as a member has it done."""
 
     device: str  # whose leaf the answer is
     program: str  # path of a file with the program blob (folkmoot.wire.bundle)
@@ -27,12 +38,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job", omit_defaults=Tr
     weights: str = ""  # path of a file with the base model's block of weights
     block: bytes = b""  # or the block itself
     sha256: tuple[bytes, bytes] | None = None  # of program and weights, to check what is read
-    phase: Word = "train"  # or evaluate
-    plan: Plan = Plan()
-    evaluate: bool = True  # measure the base model on the hold-out first
-    cap: int = 10_000  # largest weight that the answer may have
-    bound: float = 64.0  # largest |delta| that is taken
-    seed: int = 0  # of the order of examples, together with the plan's own; a different one for each device and round
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -1,6 +1,7 @@
 """One job of a training process: evaluates the base model on the hold-out, trains it on the rest, writes the update."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -10,8 +11,8 @@ import numpy as np
 
 from folkmoot import arrays
 from folkmoot.serve import memory
-from folkmoot.serve.batches import Batches, JobFault
-from folkmoot.serve.conversation import Done, Job
+from folkmoot.serve.batches import Batches, JobFault, Stored
+from folkmoot.serve.conversation import Done, Job, Work
 from folkmoot.serve.program import Floats, Learner
 from folkmoot.wire import bundle, codec, partial
 from folkmoot.wire.messages import Plan
@@ -46,31 +47,21 @@ class Classroom:
         if of_weights and codec.digest(weights) != of_weights:
             raise JobFault("store", f"{job.weights} is damaged")
         learner.set_weights(weights)
-        batches = Batches(Path(job.examples), learner.manifest.contract, learner.manifest.batch)
-        metrics: dict[str, int] = {}
-        groups: dict[str, Group] = {}
-        steps = examples = 0
+        batches = Stored(Path(job.examples), learner.manifest.contract, learner.manifest.batch)
         try:
-            if job.evaluate or job.phase == "evaluate":
-                metrics |= evaluate(learner, batches, check)
-            if job.phase == "train":
-                order, draws = (Random(f"{job.plan.seed} {job.seed}{of}") for of in ("", " draws"))  # noqa: S311 - no secrets
-                steps, examples, measured = train(learner, batches, job.plan, order, draws, check)
-                metrics |= measured
-                groups = update(learner, weights, min(examples, job.cap), job.bound)
+            lesson = learn(learner, weights, batches, job, check)
         finally:
             batches.close()
         seconds, peak = perf_counter() - began, memory.peak()
-        note = cbor2.dumps({"seconds": seconds, "steps": steps, "peak_bytes": peak}, canonical=True)
-        payload = partial.dump(Partial(groups=groups, leaves=(Leaf(job.device, note=note),), metrics=metrics))
+        payload = lesson.payload(job.device, seconds, peak)
         digest = codec.digest(payload)
         return Done(
             path=_write(Path(job.out), digest.hex(), payload),
             digest=digest,
             size=len(payload),
-            metrics=metrics,
-            examples=examples,
-            steps=steps,
+            metrics=lesson.metrics,
+            examples=lesson.examples,
+            steps=lesson.steps,
             seconds=seconds,
             peak_bytes=peak,
         )
@@ -86,6 +77,39 @@ class Classroom:
             self._learner = Learner(bundle.program(data), threads=self._threads)
             self._digest = digest
         return self._learner
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What came of a job."""
+
+    groups: dict[str, Group]
+    metrics: dict[str, int]
+    steps: int
+    examples: int  # distinct ones that were trained on
+
+    def payload(self, device: str, seconds: float, peak_bytes: int) -> bytes:
+        """Gives the answer's bytes, with what the job took."""
+        note = cbor2.dumps({"seconds": seconds, "steps": self.steps, "peak_bytes": peak_bytes}, canonical=True)
+        return partial.dump(Partial(groups=self.groups, leaves=(Leaf(device, note=note),), metrics=self.metrics))
+
+
+def learn(learner: Learner, weights: bytes, batches: Batches, job: Work, check: Check) -> Lesson:
+    """Does a job with a learner that has the base model's `weights`.
+
+    Raises JobFault where it cannot be done, and whatever `check` raises.
+    """
+    metrics: dict[str, int] = {}
+    groups: dict[str, Group] = {}
+    steps = examples = 0
+    if job.evaluate or job.phase == "evaluate":
+        metrics |= evaluate(learner, batches, check)
+    if job.phase == "train":
+        order, draws = (Random(f"{job.plan.seed} {job.seed}{of}") for of in ("", " draws"))  # noqa: S311 - no secrets
+        steps, examples, measured = train(learner, batches, job.plan, order, draws, check)
+        metrics |= measured
+        groups = update(learner, weights, min(examples, job.cap), job.bound)
+    return Lesson(groups, metrics, steps, examples)
 
 
 def evaluate(learner: Learner, batches: Batches, check: Check) -> dict[str, int]:

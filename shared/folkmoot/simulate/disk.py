@@ -61,6 +61,31 @@ class _Part:
         return min(self.chunk, self.size - index * self.chunk)
 
 
+class _State:
+    """What transactions have made of a ledger's file."""
+
+    __slots__ = ("events", "facts", "payloads")
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[tuple[int, bytes]]] = {}
+        self.payloads: dict[tuple[str, bytes], bytes] = {}
+        self.facts: dict[str, Any] = {}
+
+    def apply(self, commit: _Commit) -> None:
+        """Takes one transaction in."""
+        for owner in commit.forgets:
+            self.events.pop(owner, None)
+            for gone in [key for key in self.payloads if key[0] == owner]:
+                del self.payloads[gone]
+        for drop in commit.drops:
+            self.payloads.pop(drop, None)
+        for key, now, event in commit.events:
+            self.events.setdefault(key, []).append((now, event))
+        for owner, payload, content in commit.keeps:
+            self.payloads[owner, payload] = content
+        self.facts.update(commit.facts)
+
+
 class Disk:
     """What is on the disk. `boot()` gives the stores of one life of the machine."""
 
@@ -104,18 +129,52 @@ class Disk:
         """What the tables hold."""
         return (row for commit in self.commits for row in commit.rows)
 
+    def state(self) -> _State:
+        """Gives what a program finds that starts now."""
+        found = _State()
+        for commit in self.commits:
+            found.apply(commit)
+        return found
+
+    def store(self, commit: _Commit, firm: bool) -> None:
+        """Takes one transaction."""
+        self.commits.append(commit)
+        if firm:
+            self.synced = len(self.commits)
+
+
+class Steady(Disk):
+    """A disk that loses nothing: what is written is there, and how it came to be is not remembered. For many machines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = _State()
+        self.table: list[Any] = []  # the rows, oldest first
+
+    @property
+    def rows(self) -> Iterator[Any]:
+        """What the tables hold."""
+        return iter(self.table)
+
+    def state(self) -> _State:
+        """Gives what a program finds that starts now; it is what the ledger of that program goes on writing to."""
+        return self._state
+
+    def store(self, commit: _Commit, firm: bool) -> None:
+        """Takes one transaction."""
+        self.table += commit.rows
+
+    def lose_power(self, rng: Random) -> None:
+        """Loses nothing."""
+
 
 class Ledger:
     """As folkmoot.store.ledger.Ledger."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._events: dict[str, list[tuple[int, bytes]]] = {}
-        self._payloads: dict[tuple[str, bytes], bytes] = {}
-        self._facts: dict[str, Any] = {}
+        self._state = disk.state()
         self.rows: list[Any] = []  # to be stored with the next commit
-        for commit in disk.commits:
-            self._apply(commit)
 
     def commit(self, batches: Collection[Batch], facts: Mapping[str, Any], firm: bool = False) -> None:
         """Stores batches and facts, all or nothing."""
@@ -129,44 +188,29 @@ class Ledger:
             rows,
         )
         self._disk.step()
-        self._disk.commits.append(commit)
-        if firm or any(batch.firm for batch in batches):
-            self._disk.synced = len(self._disk.commits)
-        self._apply(commit)
+        self._disk.store(commit, firm or any(batch.firm for batch in batches))
+        self._state.apply(commit)
         self._disk.committed(batches)
         self._disk.step()
 
-    def _apply(self, commit: _Commit) -> None:
-        for owner in commit.forgets:
-            self._events.pop(owner, None)
-            for gone in [key for key in self._payloads if key[0] == owner]:
-                del self._payloads[gone]
-        for drop in commit.drops:
-            self._payloads.pop(drop, None)
-        for key, now, event in commit.events:
-            self._events.setdefault(key, []).append((now, event))
-        for owner, payload, content in commit.keeps:
-            self._payloads[owner, payload] = content
-        self._facts.update(commit.facts)
-
     def histories(self) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
         """Gives every machine that is not forgotten: its key, and its events with their times, oldest first."""
-        for key, history in list(self._events.items()):
+        for key, history in list(self._state.events.items()):
             kind: Any = member.Event if key.startswith(MEMBER) else events.Event
             yield key, [(now, codec.load(event, kind, limit=EVENT)) for now, event in history]
 
     def payload(self, owner: str, payload: bytes) -> bytes | None:
         """Gives a kept payload, or None."""
-        return self._payloads.get((owner, payload))
+        return self._state.payloads.get((owner, payload))
 
     def piece(self, owner: str, payload: bytes, start: int, size: int) -> bytes | None:
         """Gives `size` bytes of a kept payload from `start` on, or None."""
-        found = self._payloads.get((owner, payload), b"")[start : start + size]
+        found = self._state.payloads.get((owner, payload), b"")[start : start + size]
         return found if len(found) == size else None
 
     def fact(self, name: str, default: Any = None) -> Any:
         """Gives a stored fact."""
-        return self._facts.get(name, default)
+        return self._state.facts.get(name, default)
 
     def count(self, name: str) -> int:
         """Gives the next number of a counter that never goes back."""
@@ -180,12 +224,12 @@ class Ledger:
     @property
     def machines(self) -> list[str]:
         """The keys of the machines that are not forgotten."""
-        return list(self._events)
+        return list(self._state.events)
 
     @property
     def kept(self) -> list[tuple[str, bytes]]:
         """Owners and digests of the payloads that are kept."""
-        return list(self._payloads)
+        return list(self._state.payloads)
 
 
 class Cache:

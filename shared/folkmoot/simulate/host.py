@@ -10,8 +10,8 @@ from folkmoot.clock import Mark, Timeline
 from folkmoot.hop.batch import Batch
 from folkmoot.link.agenda import Action, Agenda
 from folkmoot.link.face import Session
-from folkmoot.link.hub import Hub
 from folkmoot.link.memory import MemoryLink
+from folkmoot.link.wire import Network
 from folkmoot.serve.driver import Journal, Local, Node, Stepper
 from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Births, Port
@@ -65,7 +65,7 @@ class Place:
     agenda: Agenda
     make_id: Callable[[], bytes]
     seed: int  # of this machine alone
-    hubs: Mapping[str, Hub]  # hop to its broker
+    hubs: Mapping[str, Network]  # hop to the way to its broker
     inline: int  # bytes that travel inside a message
     max_packet: int  # bytes
     ears: Ears

@@ -12,7 +12,7 @@ from folkmoot.errors import UserFault
 
 BLOCK = 250  # seeds of one line
 PACKAGES = ("folkmoot", "folkmoot_cloud", "folkmoot_gateway", "folkmoot_device")
-ASIDE = ("author", "tasks", "__pycache__")  # folders that no simulated run uses
+ASIDE = ("author", "tasks", "result", "scenario", "__pycache__")  # folders that no simulated run uses
 
 
 class Block(msgspec.Struct, frozen=True):

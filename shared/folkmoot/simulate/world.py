@@ -52,11 +52,13 @@ class World:
             name: tier("gateway").GatewayHost(name, place(name, up=self.cloud_hub, down=self.home_hubs[name]))
             for name in plan.homes
         }
-        self.devices: dict[str, Any] = {
-            device: tier("device").DeviceHost(device, place(device, up=self.home_hubs[name]), name, plan.parameters)
-            for name, devices in plan.homes.items()
-            for device in devices
-        }
+
+        def device(name: str, home: str) -> Any:
+            its = place(name, up=self.home_hubs[home])
+            trade = tier("device").ToyTrade(name, its.seed, plan.parameters, plan.max_packet)
+            return tier("device").DeviceHost(name, its, home, trade)
+
+        self.devices: dict[str, Any] = {name: device(name, home) for home, devices in plan.homes.items() for name in devices}
         self.hosts: dict[str, Host] = {"cloud": self.cloud, **self.gateways, **self.devices}
         for mishap in plan.mishaps:
             self._plan(mishap)

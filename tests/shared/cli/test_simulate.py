@@ -1,11 +1,13 @@
 """`folkmoot simulate`."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from folkmoot.simulate import trial
 from folkmoot.simulate.plan import Plan
+from folkmoot.simulate.result import store
 from folkmoot.simulate.story import Line
 from folkmoot.simulate.trial import Verdict
 from folkmoot_cli.__main__ import run
@@ -52,10 +54,69 @@ def test_a_broken_law_is_told_with_its_story_and_the_command_that_shows_it_again
     lines = (Line(1_000, "a", "is killed", "befell"), Line(2_000, "b", "boots", "befell"))
     broken = Verdict(Plan(5, {"g1": ("a", "b")}), "a law: it is broken", ("a",), 2_000, lines)
     monkeypatch.setattr(trial, "run", lambda seed, tell=False: broken)
-    assert simulate("5", "", None, 1) == 1
+    assert simulate(faults="5") == 1
     assert "broken a law: it is broken" in capsys.readouterr().out
     assert str(broken).splitlines() == [
         "seed 5: a law: it is broken",
         "         1.000 s  a            is killed",
         "    again: folkmoot simulate --faults 5",
     ]
+
+
+SCENARIO = """
+name = "{name}"
+[fleet]
+homes = 2
+devices = 6
+[run]
+rounds = 2
+deadline_seconds = 30
+"""
+
+
+def write(folder: Path, name: str) -> str:
+    """Writes a small scenario; gives its path."""
+    path = folder / f"{name}.toml"
+    path.write_text(SCENARIO.format(name=name))
+    return str(path)
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_scenario_leaves_tables_and_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str], workers: str) -> None:
+    command = ["simulate", write(tmp_path, "small"), "--out", str(tmp_path / "out"), "--workers", workers, "--json"]
+    assert run(command) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["rounds"] == 2
+    assert said.err == f"report: {tmp_path}/out/small/report.html\n"
+    assert len(store.read(tmp_path / "out" / "small").rounds) == 2
+    assert "small" in (tmp_path / "out" / "small" / "report.html").read_text()
+
+
+def test_scenarios_are_laid_over_one_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [write(tmp_path, name) for name in ("one", "two")]
+    assert run(["simulate", "--compare", *paths, "--out", str(tmp_path), "--format", "csv", "--workers", "0"]) == 0
+    said = capsys.readouterr()
+    assert "2 of 2 made a model" in said.out
+    page = (tmp_path / "comparison.html").read_text()
+    assert "one" in page
+    assert "two" in page
+    assert (tmp_path / "two" / "rounds.csv").exists()
+
+
+def test_what_cannot_be_simulated_is_said_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, "small")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    mine = tmp_path / "mine.toml"
+    mine.write_text('name = "mine"')
+    for command, says in (
+        (["simulate"], "nothing to simulate: name a SCENARIO.toml, or a seed with --faults"),
+        (["simulate", path, "--faults", "7"], "a scenario and --faults exclude each other"),
+        (["simulate", path, path], "two of the scenarios have the same name (small, small)"),
+        (["simulate", str(tmp_path / "none.toml")], "does not exist"),
+        (["simulate", str(mine), "--out", str(tmp_path)], "mine"),
+    ):
+        assert run(command) == 2
+        said = capsys.readouterr().err
+        assert says in said
+        assert "Traceback" not in said

@@ -1,0 +1,154 @@
+"""The cloud of a scenario, and the time of everybody: homes and cloud go on side by side while none can reach another.
+
+What leaves a home arrives at the cloud after the least latency of all lines at the earliest, and the other way round. So from
+the next thing that happens anywhere, everybody may go on by that much alone; then parcels are exchanged. (K. M. Chandy, J.
+Misra, "Distributed Simulation", 1979; the window is that of B. D. Lubachevsky, "Efficient Distributed Event-driven Simulations
+of Multiple-loop Networks", 1989.)
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from folkmoot.hop.open_round import Open
+from folkmoot.link.agenda import Agenda
+from folkmoot.link.far import Trunk
+from folkmoot.link.hub import Hub
+from folkmoot.link.hub_packets import Down, Lost, Up
+from folkmoot.simulate.disk import Steady
+from folkmoot.simulate.host import Ears, Place
+from folkmoot.simulate.scenario import profile
+from folkmoot.simulate.scenario.crew import Gang
+from folkmoot.simulate.scenario.document import Scenario
+from folkmoot.simulate.scenario.home import INLINE, Parcel, ids
+from folkmoot.simulate.scenario.trade import MAX_PACKET
+from folkmoot.simulate.tables import Row
+from folkmoot.simulate.tiers import tier
+from folkmoot.simulate.world import Stuck
+
+BEGINS = 60_000  # ms: when the run is started; by then whoever is not away has come up, and the cloud knows of it
+
+
+class Centre:
+    """The cloud with its broker."""
+
+    def __init__(self, scenario: Scenario, bundle: bytes) -> None:
+        """Raises UserFault where the run is none."""
+        self.agenda = Agenda()
+        self.hub = Hub(Random(scenario.seed), agenda=self.agenda)  # noqa: S311  # repeatable
+        self.hub.traffic = {}
+        self.disk = Steady()
+        self._out: list[Parcel] = []
+        self._serials: dict[int, int] = {}
+        self._trunks: dict[int, Trunk] = {}
+        self._scenario = scenario
+        place = Place(
+            agenda=self.agenda,
+            make_id=ids("cloud"),
+            seed=scenario.seed,
+            hubs={"down": self.hub},
+            inline=INLINE,
+            max_packet=MAX_PACKET,
+            ears=Ears(),
+            stores=self.disk,
+        )
+        self.cloud: Any = tier("cloud").CloudHost("cloud", place)
+        self.messages: Counter[int] = Counter()  # of each round that is over
+        self.cloud.show = self._see
+        run = self._run = tier("cloud").launched(scenario.run, bundle, scenario.seed)
+        self.agenda.at(0, self.cloud.start)
+        self.agenda.at(BEGINS, lambda: self.cloud.enter(run))
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """What the cloud's tables hold, oldest first."""
+        return self.disk.table
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds the run is to have."""
+        return int(self._run.rounds)
+
+    @property
+    def done(self) -> int:
+        """How many of them are over."""
+        return max((campaign.number for campaign in self.cloud.node.campaigns.values()), default=0) if self.cloud.up else 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the run is over."""
+        return bool(self.rows) and getattr(self.rows[-1].fact, "status", "") == "finished"
+
+    def advance(self, horizon: int, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Does all that happens before `horizon`; gives what is on its way to homes. `parcels` have come from there."""
+        for one in parcels:
+            trunk = self._trunk(one.home)
+            self.agenda.at(one.at, lambda one=one, trunk=trunk: trunk.receive(one.wire, one.packet), one.order)  # type: ignore[misc]
+        self.agenda.run(horizon - 1)
+        out, self._out = self._out, []
+        return out
+
+    def _see(self, open: Open) -> None:
+        self.messages[open.round.opened.ask.round] += open.messages
+
+    def _trunk(self, number: int) -> Trunk:
+        trunk = self._trunks.get(number)
+        if trunk is None:
+            home = profile.home(self._scenario, number)
+
+            def emit(at: int, wire: int, packet: Up | Down | Lost) -> None:
+                serial = self._serials[number] = self._serials.get(number, 0) + 1
+                self._out.append(Parcel(at, number, serial, wire, packet))
+
+            trunk = self._trunks[number] = Trunk(self.hub, home.name, home.shape, emit)
+        return trunk
+
+
+class Clockwork:
+    """Moves everybody on."""
+
+    def __init__(self, scenario: Scenario, centre: Centre, gangs: Sequence[Gang]) -> None:
+        self._centre = centre
+        self._gangs = gangs
+        self._window = profile.lookahead(scenario)
+        self._limit = round(scenario.hours * 3_600_000)
+        self._nexts = [gang.end().next for gang in gangs]
+        self._whose = {home: number for number, gang in enumerate(gangs) for home in gang.homes}
+        self._down: list[list[Parcel]] = [[] for _ in gangs]
+        self._up: list[Parcel] = []
+        self.now = 0
+        self.windows = 0
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Lets time pass until something is so. Raises Stuck where it never is."""
+        while not until():
+            nearest = self._nearest()
+            if nearest is None:
+                raise Stuck(f"nothing will ever happen again, at {self.now / 1000:.0f} s")
+            if nearest > self._limit:
+                raise Stuck(f"the run is not over after {self._limit / 3_600_000:g} hours of virtual time")
+            self._turn(nearest + self._window)
+            self.now = nearest
+            self.windows += 1
+
+    def _nearest(self) -> int | None:
+        times = [time for time in (*self._nexts, self._centre.agenda.next) if time is not None]
+        times += [parcel.at for parcels in (*self._down, self._up) for parcel in parcels]
+        return min(times, default=None)
+
+    def _turn(self, horizon: int) -> None:
+        busy = []
+        for number, gang in enumerate(self._gangs):
+            upcoming = self._nexts[number]
+            if self._down[number] or (upcoming is not None and upcoming < horizon):
+                parcels, self._down[number] = self._down[number], []
+                gang.begin((horizon, parcels))
+                busy.append(number)
+        parcels, self._up = self._up, []
+        for parcel in self._centre.advance(horizon, parcels):
+            self._down[self._whose[parcel.home]].append(parcel)
+        for number in busy:
+            moved = self._gangs[number].end()
+            self._nexts[number] = moved.next
+            self._up += moved.parcels

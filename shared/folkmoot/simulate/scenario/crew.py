@@ -1,0 +1,146 @@
+"""Who moves the homes on: this process, or several beside it. What comes of it is the same."""
+
+import multiprocessing
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from folkmoot.errors import FolkmootError
+from folkmoot.simulate.scenario import examples
+from folkmoot.simulate.scenario.document import Scenario
+from folkmoot.simulate.scenario.home import Homes, Parcel, Seen, Tally
+from folkmoot.simulate.scenario.trade import School
+from folkmoot.wire import bundle
+
+Step = tuple[int, Sequence[Parcel]]
+"""Up to when to go, in ms, and what has come from the cloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What came of a step."""
+
+    next: int | None  # ms
+    parcels: list[Parcel]
+
+
+Record = tuple[list[Tally], list[Seen]]
+"""What devices have come to, and the rounds of their homes."""
+
+
+class Died(FolkmootError):
+    """A process of the simulation has ended by itself."""
+
+
+class Gang(Protocol):
+    """Some homes, wherever they are."""
+
+    homes: range
+
+    def begin(self, step: Step) -> None:
+        """Has them take a step."""
+        ...
+
+    def end(self) -> Moved:
+        """Gives what came of it."""
+        ...
+
+    def close(self, now: int) -> Record:
+        """Ends them at `now`, in ms; gives what their devices have come to, and their rounds."""
+        ...
+
+
+def settle(scenario: Scenario, numbers: range, program: bytes) -> Homes:
+    """Builds homes. Raises UserFault where there are no examples for them."""
+    contract = bundle.program(program).manifest.contract
+    school = School(examples.make(scenario, contract), scenario.data.holdout)
+    return Homes(scenario, numbers, school, contract.name)
+
+
+class Here:
+    """Homes in this process."""
+
+    def __init__(self, scenario: Scenario, homes: range, program: bytes) -> None:
+        self.homes = homes
+        self._settled = settle(scenario, homes, program)
+        self._moved = Moved(self._settled.next, [])
+
+    def begin(self, step: Step) -> None:
+        """Has them take a step."""
+        parcels = self._settled.advance(*step)
+        self._moved = Moved(self._settled.next, parcels)
+
+    def end(self) -> Moved:
+        """Gives what came of it, at first what is next."""
+        return self._moved
+
+    def close(self, now: int) -> Record:
+        """Gives what their devices have come to, and their rounds."""
+        return self._settled.tallies(now), self._settled.rounds
+
+
+class There:
+    """Homes in a process of their own."""
+
+    def __init__(self, scenario: Scenario, homes: range, program: bytes) -> None:
+        self.homes = homes
+        # Forked: what is loaded and dealt here is there, and not once more in memory.
+        context = multiprocessing.get_context("fork")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._pipe, scenario, homes, program), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def begin(self, step: Step) -> None:
+        """Has them take a step."""
+        with suppress(BrokenPipeError):  # `end` says so
+            self._pipe.send(step)
+
+    def end(self) -> Moved:
+        """Gives what came of it. Raises Died."""
+        found = self._receive()
+        assert isinstance(found, Moved)
+        return found
+
+    def close(self, now: int) -> Record:
+        """Ends the process; gives what their devices have come to, and their rounds. Raises Died."""
+        with suppress(BrokenPipeError):
+            self._pipe.send(now)
+        found: Record = self._receive()
+        self._process.join()
+        return found
+
+    def _receive(self) -> Any:
+        try:
+            found = self._pipe.recv()
+        except (EOFError, ConnectionResetError):
+            raise Died("a process of the simulation has ended: what it said stands above") from None
+        if isinstance(found, FolkmootError):
+            raise found
+        return found
+
+
+def _serve(pipe: Connection, other: Connection, scenario: Scenario, homes: range, program: bytes) -> None:
+    other.close()
+    try:
+        settled = settle(scenario, homes, program)
+        pipe.send(Moved(settled.next, []))
+        while not isinstance(step := pipe.recv(), int):
+            parcels = settled.advance(*step)
+            pipe.send(Moved(settled.next, parcels))
+        pipe.send((settled.tallies(step), settled.rounds))
+    except FolkmootError as fault:
+        pipe.send(fault)
+    except (EOFError, KeyboardInterrupt):
+        pass  # whoever wanted it is gone
+
+
+def hire(scenario: Scenario, program: bytes, workers: int) -> list[Gang]:
+    """Gives the homes of a scenario, in this process (0 workers) or in so many others."""
+    homes = scenario.fleet.homes
+    if not workers:
+        return [Here(scenario, range(homes), program)]
+    count = min(workers, homes)
+    return [There(scenario, range(at * homes // count, (at + 1) * homes // count), program) for at in range(count)]

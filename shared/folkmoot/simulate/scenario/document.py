@@ -1,0 +1,128 @@
+"""What a scenario file says."""
+
+import tomllib
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from folkmoot.errors import UserFault
+from folkmoot.link.hub_packets import Shape
+
+Above = Annotated[float, Meta(gt=0)]
+NotBelow = Annotated[float, Meta(ge=0)]
+Span = tuple[Above, Above]
+"""The least and the most: each device has a value of its own between them, drawn evenly on a logarithmic scale."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line to a broker."""
+
+    latency_ms: Span = (5.0, 40.0)  # one way
+    up_kbps: Span | None = None  # kilobits a second; None: as fast as one likes
+    down_kbps: Span | None = None
+
+
+class Absence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often something is away, and for how long: both exponentially distributed."""
+
+    every_hours: Above
+    for_minutes: Above
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Devices of one kind."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=32)] = "device"
+    share: Above = 1.0  # of the fleet, beside the others' shares
+    step_ms: Span = (2.0, 20.0)  # of one training step
+    overhead_ms: NotBelow = 100.0  # of a job beside its steps: loading, reading
+    line: Line = Line()
+    away: Absence | None = None  # the connection is lost, and comes back
+    reboot: Absence | None = None  # the device stops in whatever it does, and starts again
+    watts: NotBelow = 2.0  # beyond rest, while it trains
+    joules_per_mb: NotBelow = 5.0  # of what it sends and receives
+
+
+class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is there."""
+
+    homes: Annotated[int, Meta(ge=1, le=1_000_000)] = 5
+    devices: Annotated[int, Meta(ge=1, le=10_000_000)] = 100  # in all homes together
+    kinds: Annotated[tuple[Kind, ...], Meta(min_length=1)] = (Kind(),)
+    line: Line = Line(latency_ms=(20.0, 60.0))  # of a home to the cloud
+    away: Absence | None = None  # of a home's line to the cloud
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What devices have to learn from."""
+
+    examples: Literal["digits", "generated"] = "digits"
+    each: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None  # examples of one device; None: the digits that there are
+    alpha: Above = 1.0  # of the Dirichlet distribution of labels
+    holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.2  # share of a device's examples that it is evaluated on
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A federation, and the run that it is to do."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] = "scenario"
+    seed: Annotated[int, Meta(ge=0, lt=1 << 53)] = 0
+    task: str = "digits-mlp"  # one that comes with Folkmoot, or the path of a bundle
+    fleet: Fleet = Fleet()
+    data: Data = Data()
+    run: dict[str, Any] = {}  # as in POST /v1/runs, without `task`
+    hours: Above = 24 * 30.0  # of virtual time after which it is given up
+
+
+def load(path: Path) -> Scenario:
+    """Reads a scenario. Raises UserFault, with one sentence that says what to change."""
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserFault(f"{path} does not exist: write a scenario, or name another one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserFault(f"{path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserFault(f"{path} is no TOML: {error}") from None
+    try:
+        found = msgspec.convert(tree, Scenario)
+    except msgspec.ValidationError as error:
+        raise UserFault(f"{path}: {_plain(str(error))}") from None
+    fleet = found.fleet
+    if fleet.devices < fleet.homes:
+        raise UserFault(f"{path}: {fleet.devices} devices are too few for {fleet.homes} homes: give each of them one at least")
+    for what, (low, high) in _spans(found):
+        if low > high:
+            raise UserFault(f"{path}: {what} = [{low:g}, {high:g}]: write the smaller one first")
+    return found
+
+
+def _plain(message: str) -> str:
+    """Gives msgspec's words as a sentence: where, and what."""
+    what, _, where = message.partition(" - at `$")
+    place = where.rstrip("`").lstrip(".")
+    return f"{place}: {what}" if place else what
+
+
+def _spans(scenario: Scenario) -> list[tuple[str, Span]]:
+    found = []
+    for kind in scenario.fleet.kinds:
+        found.append((f"step_ms of {kind.name}", kind.step_ms))
+        found += [(f"{name} of {kind.name}", span) for name, span in _of_line(kind.line)]
+    return found + [(f"{name} of the homes", span) for name, span in _of_line(scenario.fleet.line)]
+
+
+def _of_line(line: Line) -> list[tuple[str, Span]]:
+    spans = {"latency_ms": line.latency_ms, "up_kbps": line.up_kbps, "down_kbps": line.down_kbps}
+    return [(name, span) for name, span in spans.items() if span is not None]
+
+
+def shape(line: Line, draw: Callable[[Span], float]) -> Shape:
+    """Gives the line of one machine; `draw(span)` draws from a span."""
+    latency = max(1, round(draw(line.latency_ms)))
+    up, down = (inf if span is None else draw(span) / 8 for span in (line.up_kbps, line.down_kbps))  # kbit/s are bit/ms
+    return Shape(latency, up, down)

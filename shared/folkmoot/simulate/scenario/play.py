@@ -1,0 +1,73 @@
+"""A scenario from beginning to end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from folkmoot import tasks
+from folkmoot.errors import PeerFault, UserFault
+from folkmoot.simulate.result.tables import Result
+from folkmoot.simulate.scenario import crew, outcome
+from folkmoot.simulate.scenario.centre import Centre, Clockwork
+from folkmoot.simulate.scenario.document import Scenario
+from folkmoot.simulate.tiers import tier
+from folkmoot.wire import bundle
+
+LOOK = 0.2  # seconds between two words about how far it is
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    rounds: int  # that are over
+    of: int
+    seconds: float  # of virtual time
+
+
+def play(scenario: Scenario, workers: int, tell: Callable[[Progress], None] = lambda progress: None) -> Result:
+    """Runs a scenario, its homes in so many processes beside this one (0: in this one); gives the same for any number.
+
+    Raises UserFault where the scenario cannot be, Stuck where its run never ends.
+    """
+    began = perf_counter()
+    data = read(scenario.task)
+    content, _ = bundle.load(data)
+    centre = Centre(scenario, data)
+    gangs = crew.hire(scenario, content.program, workers)
+    clockwork = Clockwork(scenario, centre, gangs)
+    told = began
+
+    def over() -> bool:
+        nonlocal told
+        if perf_counter() - told > LOOK:
+            told = perf_counter()
+            tell(Progress(centre.done, centre.rounds, clockwork.now / 1000))
+        return centre.over
+
+    clockwork.run(over)
+    records = [gang.close(clockwork.now) for gang in gangs]
+    facts = {
+        "homes": scenario.fleet.homes,
+        "devices": scenario.fleet.devices,
+        "virtual_seconds": clockwork.now / 1000,
+        "windows": clockwork.windows,
+        "workers": workers,
+        "wall_seconds": perf_counter() - began,
+    }
+    return outcome.result(scenario, tier("cloud").history(centre.rows, centre.messages), records, facts)
+
+
+def read(task: str) -> bytes:
+    """Gives the bundle that a scenario names. Raises UserFault where there is none."""
+    if task in tasks.names():
+        return tasks.read(task)
+    try:
+        data = Path(task).read_bytes()
+        bundle.load(data)
+    except OSError:
+        raise UserFault(f"task = {task!r} is no file, and none of {', '.join(tasks.names())}: name one of them") from None
+    except PeerFault as fault:
+        raise UserFault(f"task = {task!r} is no bundle: {fault}") from None
+    return data

@@ -1,0 +1,99 @@
+"""The work of a scenario's devices: real training, one interpreter for each program and process, in virtual time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from folkmoot.hop import member
+from folkmoot.serve import conversation
+from folkmoot.serve.batches import JobFault
+from folkmoot.serve.lesson import Lesson, learn
+from folkmoot.serve.program import Learner
+from folkmoot.simulate.scenario.examples import Examples, Held
+from folkmoot.simulate.scenario.profile import Device
+from folkmoot.simulate.tiers import tier
+from folkmoot.wire import bundle, codec
+from folkmoot.wire.messages import Hello
+
+MAX_PACKET = 262_144  # bytes
+EVALUATION = 1 / 3  # of a step: forward alone
+
+
+def _never() -> None:
+    """Nobody ends this job early."""
+
+
+class School:
+    """The programs of one process, loaded."""
+
+    def __init__(self, examples: Examples, holdout: float) -> None:
+        """`holdout`: share of each device's examples that it is evaluated on."""
+        self.examples = examples
+        self.holdout = holdout
+        self._learners: dict[bytes, Learner] = {}
+        self._weights: tuple[Learner, bytes] | None = None
+
+    def teach(
+        self, device: Device, ask: conversation.Work, program: bytes, weights: bytes, read: Callable[[], bytes]
+    ) -> Lesson:
+        """Does a device's work; `program`: its sha256, which `read` gives the bytes of. Raises JobFault."""
+        learner = self._learners.get(program)
+        if learner is None:
+            learner = self._learners[program] = Learner(bundle.program(read()))
+        learner.set_weights(weights)
+        x, y = self.examples.of(device.number)
+        batches = Held(x, y, self.held(len(y)), learner.manifest.batch)
+        return learn(learner, weights, batches, ask, _never)
+
+    def held(self, size: int) -> int:
+        """Gives how many of so many examples are held out: at least one is left to train on."""
+        return min(size - 1, round(self.holdout * size))
+
+
+@dataclass(slots=True)
+class Job:
+    """One device's part in one phase of one round, in ms of virtual time."""
+
+    round: int
+    phase: str
+    asked: int
+    ends: int
+    examples: int
+
+
+class Trade:
+    """What one device knows of its work (folkmoot_device.simulated.Trade)."""
+
+    __slots__ = ("_device", "_now", "_school", "hello", "jobs")
+
+    def __init__(self, device: Device, school: School, hello: Hello, now: Callable[[], int]) -> None:
+        self._device = device
+        self._school = school
+        self._now = now
+        self.hello = hello
+        self.jobs: list[Job] = []  # a device that was started again in the middle of one does it again
+
+    def work(self, item: member.Member, library: Any) -> Any:
+        """Does an Ask now, which ends when this device would have done it."""
+        ask, device = item.ask, self._device
+        order = codec.digest(f"{device.name}/{ask.round}".encode())
+        job = conversation.Work(
+            phase=ask.phase,
+            plan=ask.plan,
+            evaluate=ask.evaluate,
+            cap=ask.cap,
+            bound=ask.bound,
+            seed=int.from_bytes(order[:6], "big"),
+        )
+        work = tier("device").Work
+        began, overhead = self._now(), device.kind.overhead_ms
+        try:
+            lesson = self._school.teach(device, job, ask.program, library.read(ask.weights), lambda: library.read(ask.program))
+        except JobFault as fault:
+            return work(round(overhead), failure=(fault.reason, fault.detail))
+        ms = max(
+            1,
+            round(overhead + device.step_ms * lesson.steps + device.step_ms * EVALUATION * (ask.evaluate or not lesson.steps)),
+        )
+        self.jobs.append(Job(ask.round, ask.phase, began, began + ms, lesson.examples))
+        return work(ms, lesson.payload(device.name, ms / 1000, 0))

@@ -1,0 +1,84 @@
+"""What a scenario file may say, and what is said to who writes it wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from folkmoot.errors import UserFault
+from folkmoot.simulate.scenario import document
+from folkmoot.simulate.scenario.document import Scenario
+
+WHOLE = """
+name = "lamps"
+seed = 7
+task = "digits-cnn"
+hours = 3
+[fleet]
+homes = 4
+devices = 40
+line = {latency_ms = [10, 20], up_kbps = [500, 1000]}
+away = {every_hours = 2, for_minutes = 5}
+[[fleet.kinds]]
+name = "zero"
+share = 3
+step_ms = [10, 60]
+line = {latency_ms = [1, 9], down_kbps = [64, 64]}
+away = {every_hours = 1, for_minutes = 1}
+reboot = {every_hours = 9, for_minutes = 0.5}
+watts = 1.5
+[[fleet.kinds]]
+name = "five"
+[data]
+examples = "generated"
+each = 30
+alpha = 0.3
+holdout = 0.5
+[run]
+rounds = 3
+strategy = {name = "fedprox"}
+"""
+
+
+def load(tmp_path: Path, text: str) -> Scenario:
+    path = tmp_path / "scenario.toml"
+    path.write_text(text)
+    return document.load(path)
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    found = load(tmp_path, WHOLE)
+    assert (found.name, found.fleet.homes, found.data.alpha) == ("lamps", 4, 0.3)
+    assert [kind.name for kind in found.fleet.kinds] == ["zero", "five"]
+    assert found.run == {"rounds": 3, "strategy": {"name": "fedprox"}}
+
+
+def test_an_empty_file_is_a_scenario(tmp_path: Path) -> None:
+    assert load(tmp_path, "") == Scenario()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name = ", "is no TOML"),
+        ("fleat = 1", "unknown field `fleat`"),
+        ("[fleet]\nhomes = 0", "fleet.homes: Expected `int` >= 1"),
+        ("[fleet]\nhomes = 9\ndevices = 8", "8 devices are too few for 9 homes"),
+        ("[fleet]\nline = {latency_ms = [9, 1]}", "latency_ms of the homes = [9, 1]: write the smaller one first"),
+        ("[[fleet.kinds]]\nname = 'x'\nstep_ms = [2, 1]", "step_ms of x = [2, 1]"),
+        ("[[fleet.kinds]]\nline = {up_kbps = [2, 1]}", "up_kbps of device = [2, 1]"),
+        ("[[fleet.kinds]]\nreboot = {every_hours = 1}", "missing required field `for_minutes`"),
+        ("[data]\nexamples = 'mnist'", "Invalid enum value 'mnist'"),
+        ("[data]\nholdout = 1", "data.holdout: Expected `float` < 1"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UserFault) as fault:
+        load(tmp_path, text)
+    assert says in str(fault.value)
+    assert str(fault.value).startswith(str(tmp_path))
+    assert "\n" not in str(fault.value)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserFault, match="does not exist: write a scenario, or name another one"):
+        document.load(tmp_path / "none.toml")

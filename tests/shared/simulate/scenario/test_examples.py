@@ -1,0 +1,28 @@
+"""The scenarios of the documentation are what it says of them."""
+
+import pytest
+
+from folkmoot.simulate.scenario import document
+from folkmoot.simulate.scenario.document import Scenario
+from folkmoot.simulate.scenario.play import play
+from tests.architecture.conftest import ROOT
+
+FOLDER = ROOT / "docs" / "examples" / "fleet"
+
+
+@pytest.mark.timeout(300)
+def test_who_does_not_wait_learns_the_same_in_half_the_time() -> None:
+    patient, impatient = (play(document.load(FOLDER / f"{name}.toml"), 2) for name in ("fleet", "impatient"))
+    assert len(patient.rounds) == len(impatient.rounds) == 30
+    accuracies = [result.rounds[-1].accuracy or 0 for result in (patient, impatient)]
+    assert min(accuracies) > 0.88
+    assert abs(accuracies[0] - accuracies[1]) < 0.03
+    taken = [result.rounds[-1].closed_s - result.rounds[0].opened_s for result in (patient, impatient)]
+    assert taken[1] < 0.6 * taken[0]
+
+
+def test_the_documentation_tells_of_every_field() -> None:
+    text = (ROOT / "docs" / "simulation.md").read_text()
+    for part in (Scenario, document.Fleet, document.Kind, document.Line, document.Absence, document.Data):
+        missing = [name for name in part.__struct_fields__ if f"`{name}`" not in text and name not in text]
+        assert not missing, part

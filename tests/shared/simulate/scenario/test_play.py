@@ -1,0 +1,146 @@
+"""Whole scenarios, with the real runtime: the same whoever moves them on, and what their tables say is so."""
+
+import msgspec
+import pytest
+
+from folkmoot import tasks
+from folkmoot.errors import UserFault
+from folkmoot.simulate.result.tables import Result
+from folkmoot.simulate.scenario import crew, examples
+from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Scenario
+from folkmoot.simulate.scenario.play import play, read
+from folkmoot.simulate.world import Stuck
+from folkmoot.wire import bundle
+
+ROUGH = Kind(
+    name="rough",
+    step_ms=(300.0, 900.0),
+    line=Line(up_kbps=(200.0, 2_000.0)),
+    away=Absence(every_hours=0.02, for_minutes=0.5),
+    reboot=Absence(every_hours=0.05, for_minutes=0.2),
+)
+OURS = ("workers", "wall_seconds")  # facts of how it was done
+
+
+def scenario(**fields: object) -> Scenario:
+    """Gives a small one in which something happens."""
+    run = {"rounds": 6, "deadline_seconds": 20, "plan": {"epochs": 2}}
+    fleet = Fleet(homes=4, devices=24, kinds=(Kind(), ROUGH), away=Absence(every_hours=0.05, for_minutes=0.3))
+    return msgspec.structs.replace(Scenario(seed=5, fleet=fleet, run=run), **fields)
+
+
+def plain(result: Result) -> object:
+    """Gives all that must not depend on how it was done."""
+    return msgspec.structs.replace(result, facts={name: it for name, it in result.facts.items() if name not in OURS})
+
+
+@pytest.fixture(scope="module")
+def alone() -> Result:
+    """Gives what comes of the small one in this process."""
+    return play(scenario(), 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_what_comes_of_it_does_not_depend_on_the_number_of_processes(alone: Result, workers: int) -> None:
+    assert plain(play(scenario(), workers)) == plain(alone)
+
+
+def test_another_seed_is_another_run(alone: Result) -> None:
+    assert play(scenario(seed=6), 0).members != alone.members
+
+
+def test_its_devices_learn(alone: Result) -> None:
+    assert len(alone.rounds) == 6
+    first, last = alone.rounds[0].accuracy, alone.rounds[-1].accuracy
+    assert first is not None
+    assert last is not None
+    assert last > first + 0.1
+
+
+def test_the_tables_agree_with_one_another(alone: Result) -> None:
+    for one in alone.rounds:
+        members = [member for member in alone.members if member.round == one.number]
+        assert len(members) == one.asked
+        assert sum(not member.fate for member in members) == one.merged
+        assert one.merged <= one.answered
+        assert one.bytes_up_home == sum(member.bytes_up for member in members)
+        assert one.opened_s < one.closed_s
+        assert one.messages >= 3 * one.merged
+    for device in alone.devices:
+        mine = [member for member in alone.members if member.device == device.device]
+        assert (device.asked, device.merged) == (len(mine), sum(not member.fate for member in mine))
+        assert sum(member.bytes_up for member in mine) <= device.bytes_up
+    for member in alone.members:
+        times = [at for at in (member.asked_s, member.started_s, member.trained_s, member.answered_s) if at is not None]
+        assert times == sorted(times)
+        assert member.fate or member.answered_s is not None
+
+
+def test_what_was_to_go_wrong_has_gone_wrong(alone: Result) -> None:
+    rough = [device for device in alone.devices if device.kind == "rough"]
+    assert sum(device.away_s for device in rough) > 10
+    assert sum(device.reboots for device in rough) > 0
+    assert not any(device.away_s or device.reboots for device in alone.devices if device.kind != "rough")
+    assert {member.fate for member in alone.members} > {""}
+
+
+def test_a_slower_fleet_takes_longer() -> None:
+    quick, slow = (
+        play(scenario(fleet=Fleet(homes=2, devices=8, kinds=(Kind(step_ms=(ms, ms)),)), run={"rounds": 2}), 0)
+        for ms in (5.0, 500.0)
+    )
+    assert slow.rounds[-1].closed_s > quick.rounds[-1].closed_s + 1
+    assert slow.rounds[-1].accuracy == quick.rounds[-1].accuracy
+
+
+def test_a_run_that_cannot_end_is_given_up() -> None:
+    with pytest.raises(Stuck, match=r"not over after 0\.1 hours"):
+        play(scenario(run={"rounds": 100_000, "deadline_seconds": 3}, hours=0.1), 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"task": "mnist"}, "task = 'mnist' is no file, and none of digits-cnn, digits-mlp, har: name one of them"),
+        ({"task": __file__}, "is no bundle"),
+        ({"task": "har"}, 'write examples = "generated"'),
+        ({"run": {"rounds": 0}}, "run.rounds: Input should be greater than or equal to 1"),
+        ({"run": {"round": 3}}, "run.round: Extra inputs are not permitted"),
+        ({"run": {"strategy": {"name": "fedmagic"}}}, "fedmagic"),
+    ],
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_cannot_be_simulated_is_said(fields: dict[str, object], says: str, workers: int) -> None:
+    with pytest.raises(UserFault) as fault:
+        play(scenario(**fields), workers)
+    assert says in str(fault.value)
+
+
+@pytest.mark.parametrize("source", ["digits", "generated"])
+def test_examples_are_the_same_ones_every_time(source: str) -> None:
+    contract = bundle.load(read("digits-mlp"))[1].manifest.contract
+    data = Data(examples=source, each=15)  # type: ignore[arg-type]
+    one, other = (examples.make(scenario(data=data), contract) for _ in range(2))
+    for device in range(24):
+        (x, y), (again, labels) = one.of(device), other.of(device)
+        assert (x == again).all()
+        assert (y == labels).all()
+        assert x.shape == (one.size(device), *contract.x_shape)
+        assert len(y) == one.size(device)
+
+
+def test_every_task_that_comes_with_folkmoot_can_be_read() -> None:
+    assert all(bundle.load(read(name)) for name in tasks.names())
+
+
+def test_a_process_that_is_killed_ends_the_simulation_with_a_sentence() -> None:
+    content, _ = bundle.load(read("digits-mlp"))
+    one, other = crew.hire(scenario(), content.program, 2)
+    one.end()
+    other.end()
+    one._process.kill()  # type: ignore[attr-defined]
+    one._process.join()  # type: ignore[attr-defined]
+    with pytest.raises(crew.Died, match="a process of the simulation has ended"):
+        one.begin((1_000, []))
+        one.end()
+    other.close(0)

@@ -1,0 +1,60 @@
+"""What machines are is a pure function of the scenario and of their numbers."""
+
+from itertools import islice, pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from folkmoot.simulate.scenario import profile
+from folkmoot.simulate.scenario.document import Absence, Fleet, Kind, Line, Scenario
+
+spans = st.tuples(st.floats(0.5, 500), st.floats(0.5, 500)).map(sorted).map(tuple)
+lines = st.builds(Line, latency_ms=spans, up_kbps=st.none() | spans, down_kbps=st.none() | spans)
+kinds = st.lists(st.builds(Kind, share=st.floats(0.1, 9), step_ms=spans, line=lines), min_size=1, max_size=3).map(tuple)
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    homes = draw(st.integers(1, 30))
+    fleet = Fleet(homes=homes, devices=draw(st.integers(homes, 200)), kinds=draw(kinds), line=draw(lines))
+    return Scenario(seed=draw(st.integers(0, 1 << 40)), fleet=fleet)
+
+
+@given(scenarios())
+def test_every_device_stands_in_one_home_and_no_home_is_empty(scenario: Scenario) -> None:
+    homes = [profile.home(scenario, number) for number in range(scenario.fleet.homes)]
+    numbers = [device.number for home in homes for device in profile.devices(scenario, home)]
+    assert numbers == list(range(scenario.fleet.devices))
+    assert all(home.devices for home in homes)
+
+
+@given(scenarios())
+def test_what_is_drawn_lies_between_the_least_and_the_most(scenario: Scenario) -> None:
+    for number in range(min(20, scenario.fleet.devices)):
+        device = profile.device(scenario, number)
+        assert device == profile.device(scenario, number)
+        low, high = device.kind.step_ms
+        assert low * 0.999 <= device.step_ms <= high * 1.001
+        if device.kind.line.up_kbps is not None:
+            low, high = device.kind.line.up_kbps
+            assert low / 8 * 0.999 <= device.shape.up <= high / 8 * 1.001
+
+
+@given(scenarios())
+def test_nothing_is_faster_between_home_and_cloud_than_the_window_that_they_go_on_by(scenario: Scenario) -> None:
+    window = profile.lookahead(scenario)
+    assert window >= 1
+    assert all(profile.home(scenario, number).shape.latency_ms >= window for number in range(scenario.fleet.homes))
+
+
+def test_other_seeds_are_other_fleets() -> None:
+    one, other = (profile.device(Scenario(seed=seed), 3) for seed in (1, 2))
+    assert one.step_ms != other.step_ms
+
+
+def test_absences_follow_one_another() -> None:
+    found = list(islice(profile.absences(Absence(every_hours=1, for_minutes=6), 5), 2_000))
+    assert all(gone < back for gone, back in found)
+    assert all(back < gone for (_, back), (gone, _) in pairwise(found))
+    away = sum(back - gone for gone, back in found) / found[-1][1]
+    assert 0.08 < away < 0.1  # 6 of 66 minutes
