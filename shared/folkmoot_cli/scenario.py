@@ -14,7 +14,7 @@ from folkmoot.simulate.scenario import document
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.play import Progress as Far
 from folkmoot.simulate.scenario.play import play
-from folkmoot.simulate.world import Stuck
+from folkmoot.simulate.stuck import Stuck
 from folkmoot_cli import output
 
 COMPARISON = "comparison.html"

@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from folkmoot.errors import UserFault
-from folkmoot.simulate import trial
-from folkmoot.simulate.record import Block, Record, blocks, source
-from folkmoot.simulate.trial import Verdict
+from folkmoot.simulate.faults import trial
+from folkmoot.simulate.faults.record import Block, Record, blocks, source
+from folkmoot.simulate.faults.trial import Verdict
 from folkmoot_cli import output, scenario
 from folkmoot_cli.options import AsJson
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from folkmoot.hop.batch import Batch
 from folkmoot.link.adversary import Adversary
-from folkmoot.simulate.plan import Plan
-from folkmoot.simulate.world import World as Simulated
+from folkmoot.simulate.faults.plan import Plan
+from folkmoot.simulate.faults.world import World as Simulated
 from folkmoot.store.cache import Cache
 from folkmoot.store.ledger import Ledger
 from folkmoot.store.spool import Spool

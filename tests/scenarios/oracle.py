@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from folkmoot.simulate.oracle import SCALE
-from folkmoot.simulate.oracle import lifted as lifting
+from folkmoot.simulate.faults.oracle import SCALE
+from folkmoot.simulate.faults.oracle import lifted as lifting
 from folkmoot_cloud.runner.facts import RoundClosed
 from tests.kit import toy
 from tests.kit.asks import ask

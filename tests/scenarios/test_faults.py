@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from folkmoot.simulate import trial
-from folkmoot.simulate.record import Record, blocks
-from folkmoot.simulate.trial import Verdict
+from folkmoot.simulate.faults import trial
+from folkmoot.simulate.faults.record import Record, blocks
+from folkmoot.simulate.faults.trial import Verdict
 
 SEEDS = 2_000
 RECORD = Path(__file__).parent / "seeds.jsonl"

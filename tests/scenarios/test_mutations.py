@@ -6,7 +6,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from folkmoot.simulate import trial
+from folkmoot.simulate.faults import trial
 from tests.scenarios import mutations
 
 SEEDS = 600  # within which each of them must be found

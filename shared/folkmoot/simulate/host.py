@@ -17,8 +17,18 @@ from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Births, Port
 from folkmoot.simulate.clock import Setting, wall
 from folkmoot.simulate.disk import Crash, Disk
-from folkmoot.simulate.plan import Stop
 from folkmoot.wire.topics import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A machine stops and is started again."""
+
+    host: str
+    at: int  # ms
+    steps: int  # durable steps that it still does from then on; 0: it stops at once
+    power: bool  # what was not synced may be gone
+    absence: int  # ms until it is started again
 
 
 class Stores(Protocol):

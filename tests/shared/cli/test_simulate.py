@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from folkmoot.simulate import trial
-from folkmoot.simulate.plan import Plan
+from folkmoot.simulate.faults import trial
+from folkmoot.simulate.faults.plan import Plan
+from folkmoot.simulate.faults.story import Line
+from folkmoot.simulate.faults.trial import Verdict
 from folkmoot.simulate.result import store
-from folkmoot.simulate.story import Line
-from folkmoot.simulate.trial import Verdict
 from folkmoot_cli.__main__ import run
 from folkmoot_cli.simulate import simulate
 

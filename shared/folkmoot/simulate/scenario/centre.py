@@ -23,9 +23,9 @@ from folkmoot.simulate.scenario.crew import Gang
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.home import INLINE, Parcel, ids
 from folkmoot.simulate.scenario.trade import MAX_PACKET
+from folkmoot.simulate.stuck import Stuck
 from folkmoot.simulate.tables import Row
 from folkmoot.simulate.tiers import tier
-from folkmoot.simulate.world import Stuck
 
 BEGINS = 60_000  # ms: when the run is started; by then whoever is not away has come up, and the cloud knows of it
 

@@ -9,7 +9,7 @@ from folkmoot.simulate.result.tables import Result
 from folkmoot.simulate.scenario import crew, examples
 from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Scenario
 from folkmoot.simulate.scenario.play import play, read
-from folkmoot.simulate.world import Stuck
+from folkmoot.simulate.stuck import Stuck
 from folkmoot.wire import bundle
 
 ROUGH = Kind(

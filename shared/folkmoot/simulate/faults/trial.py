@@ -3,11 +3,12 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from folkmoot.simulate.laws import judge
-from folkmoot.simulate.plan import Plan, draw
-from folkmoot.simulate.story import Line, Story
-from folkmoot.simulate.witness import Broken, Witness
-from folkmoot.simulate.world import Stuck, World
+from folkmoot.simulate.faults.laws import judge
+from folkmoot.simulate.faults.plan import Plan, draw
+from folkmoot.simulate.faults.story import Line, Story
+from folkmoot.simulate.faults.witness import Broken, Witness
+from folkmoot.simulate.faults.world import World
+from folkmoot.simulate.stuck import Stuck
 
 STORY = 60  # lines before a law broke, about the machines that it concerns
 SETTLING = 1_800_000  # ms after the run in which the last receipts come: three times the longest pause between two offers

@@ -6,15 +6,16 @@ from typing import Any
 from folkmoot.hop.ids import ask_id, local_id
 from folkmoot.hop.seat import Seat
 from folkmoot.link.adversary import Adversary
-from folkmoot.simulate import oracle
-from folkmoot.simulate.plan import SetClock, Stop
-from folkmoot.simulate.witness import Broken, Witness
-from folkmoot.simulate.world import World
+from folkmoot.simulate.faults import oracle
+from folkmoot.simulate.faults.plan import SetClock
+from folkmoot.simulate.faults.witness import Broken, Witness
+from folkmoot.simulate.faults.world import World
+from folkmoot.simulate.host import Stop
 
 # A round closes in the step that its deadline wakes; the world's time is in whole milliseconds.
 SLACK = 1_000  # ms
 MOMENT = 10_000  # ms that machines may be off in a run of which nobody may be missing
-LOCAL = 2  # local rounds after one Ask, at most (folkmoot.simulate.plan)
+LOCAL = 2  # local rounds after one Ask, at most (folkmoot.simulate.faults.plan)
 TRANSFERS = 8  # a program and some models that were not wanted any more when they had half come
 
 

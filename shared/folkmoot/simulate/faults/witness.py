@@ -8,7 +8,7 @@ from folkmoot.errors import FolkmootError
 from folkmoot.hop import member
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import PREFIX
-from folkmoot.simulate.world import World
+from folkmoot.simulate.faults.world import World
 from folkmoot.wire import partial
 
 # Over the first 20,000 seeds no queue of any node held a fifth of this.

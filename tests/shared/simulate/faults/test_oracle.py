@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from folkmoot.simulate import oracle
+from folkmoot.simulate.faults import oracle
 
 floats = st.lists(st.floats(-64, 64, width=32), min_size=1, max_size=20)
 

@@ -7,23 +7,13 @@ from typing import Any
 
 from folkmoot.link.adversary import Adversary, Partition
 from folkmoot.simulate.clock import Setting
+from folkmoot.simulate.host import Stop
 from folkmoot.wire.messages import Offline
 
 INLINE, MAX_PACKET = 65_536, 262_144  # bytes: those of the real nodes
 # With these a model of some thousand parameters travels in as many pieces as one of a million does with the real ones.
 SMALL_INLINE, SMALL_PACKET = 2_048, 8_192
 HOMES = ((("a", "b"), ("c", "d")), (("a", "b", "c"), ("d",)), (("a",), ("b",), ("c",)), (("a", "b", "c", "d"),))
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A machine stops and is started again."""
-
-    host: str
-    at: int  # ms
-    steps: int  # durable steps that it still does from then on; 0: it stops at once
-    power: bool  # what was not synced may be gone
-    absence: int  # ms until it is started again
 
 
 @dataclass(frozen=True, slots=True)

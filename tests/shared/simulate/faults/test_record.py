@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from folkmoot.errors import UserFault
-from folkmoot.simulate import record
-from folkmoot.simulate.record import BLOCK, Block, Record
+from folkmoot.simulate.faults import record
+from folkmoot.simulate.faults.record import BLOCK, Block, Record
 
 
 def test_blocks_cover_a_range_and_their_borders_do_not_depend_on_where_it_begins() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from folkmoot.hop import events, member
 from folkmoot.hop.batch import Batch, Event, Send
-from folkmoot.simulate.world import World
+from folkmoot.simulate.faults.world import World
 from folkmoot.wire.messages import Answer, Ask, Block, Chunk, Get, Receipt, Refuse, Request, Status
 
 

@@ -4,20 +4,16 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from folkmoot.errors import FolkmootError
 from folkmoot.link.adversary import Adversary
 from folkmoot.link.agenda import Agenda
 from folkmoot.link.hub import Hub
 from folkmoot.simulate.disk import Crash, Disk
-from folkmoot.simulate.host import Ears, Host, Place, Stores
-from folkmoot.simulate.plan import BrokerStop, Plan, SetClock, Stop
+from folkmoot.simulate.faults.plan import BrokerStop, Plan, SetClock
+from folkmoot.simulate.host import Ears, Host, Place, Stop, Stores
+from folkmoot.simulate.stuck import Stuck
 from folkmoot.simulate.tiers import tier
 
 LIMIT = 3_600_000  # ms that a run of some rounds may last, whatever goes wrong in it
-
-
-class Stuck(FolkmootError):
-    """What was to become so has not become so."""
 
 
 class World:
