@@ -10,6 +10,7 @@ from tests.architecture.conftest import ROOT
 FOLDER = ROOT / "docs" / "examples" / "fleet"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_who_does_not_wait_learns_the_same_in_half_the_time() -> None:
     patient, impatient = (play(document.load(FOLDER / f"{name}.toml"), 2) for name in ("fleet", "impatient"))
