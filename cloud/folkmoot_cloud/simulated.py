@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from folkmoot import arrays, plugins
 from folkmoot.errors import UserFault
 from folkmoot.hop.upper import PREFIX
+from folkmoot.parts import check_scale
 from folkmoot.simulate import toy
 from folkmoot.simulate.host import Host
 from folkmoot.simulate.scenario.outcome import Account
@@ -18,15 +20,20 @@ from folkmoot.simulate.shown import Show, Shown, nobody
 from folkmoot.simulate.tables import Row, Tables
 from folkmoot.strategy import Model
 from folkmoot.wire import bundle
-from folkmoot.wire.messages import Offline, Plan
+from folkmoot.wire.messages import Plan
 from folkmoot.wire.topics import Tree
+from folkmoot_cloud import tables
+from folkmoot_cloud.faults import Invalid
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
 from folkmoot_cloud.runner.facts import Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
 from folkmoot_cloud.runner.journal import fates_of
+from folkmoot_cloud.runner.load import specify
 from folkmoot_cloud.runner.node import Cloud, Enter
 from folkmoot_cloud.runner.past import Past
+from folkmoot_cloud.runs import service
 from folkmoot_cloud.runs.schemas import RunNew
-from folkmoot_cloud.runs.service import offline
+from folkmoot_cloud.tables import Task
+from folkmoot_cloud.tenants.service import MAIN
 
 GRACE = 45_000  # ms: 1.5 keepalives of 30 s
 
@@ -83,34 +90,16 @@ def launched(fields: Mapping[str, Any], task: bytes, seed: int) -> Campaign:
         raise UserFault(f"{place}: {first['msg']}") from None
     content, program = bundle.load(task)
     manifest = program.manifest
-    plan = msgspec.convert({**msgspec.to_builtins(manifest.plan), **new.plan.model_dump(exclude_none=True)}, Plan)
-    listed = new.cohort.devices if isinstance(new.cohort.devices, list) else None
-    policy = offline(new.offline)
-    spec = Spec(
-        run="run",
-        program=content.program,
-        manifest=manifest,
-        strategy=plugins.load("strategies", new.strategy.name, new.strategy.options),
-        strategy_name=new.strategy.name,
-        options=new.strategy.options,
-        selector=plugins.load("selectors", "uniform", {}),
-        cohort=Cohort(
-            devices=None if isinstance(new.cohort.devices, list) else new.cohort.devices,
-            fraction=new.cohort.fraction,
-            gateways=frozenset(new.cohort.gateways) if new.cohort.gateways else None,
-            listed=frozenset(listed) if listed else None,
-        ),
-        plan=plan,
-        minimum=new.min_answers,
-        deadline=int(new.deadline_seconds * 1000),
-        over_selection=new.over_selection,
-        evaluate=new.evaluate,
-        secret=str(seed),
-        offline=None if policy is None else msgspec.convert(policy, Offline),
-        **new.precision.model_dump(),
-    )
+    base = Task(id="task", name=manifest.task, manifest=msgspec.to_builtins(manifest, builtin_types=(bytes,)))
+    try:
+        check_scale(new.precision.scale, new.precision.bound, new.precision.total)
+        service.check_total(new.cohort, new)
+        row = service.row(MAIN, new, base, tables.Model(id="base"), datetime.fromtimestamp(0, UTC))
+    except Invalid as fault:
+        raise UserFault(f"run: {fault}") from None
+    row.id, row.secret = "run", str(seed)
     weights = Model(arrays.unpack(manifest.layout, content.weights))
-    return Campaign(spec, weights, content.weights, version=0, number=0, rounds=new.rounds)
+    return Campaign(specify(row, content.program), weights, content.weights, version=0, number=0, rounds=new.rounds)
 
 
 def history(rows: Iterable[Row], messages: Mapping[int, int]) -> list[Account]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from folkmoot.hop import member
+from folkmoot.serve import conversation
 from folkmoot.serve.conversation import Done, Failed, Job
 from folkmoot.store import disk
 from folkmoot.store.cache import Cache
-from folkmoot.wire import codec
 from folkmoot_device import agent
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,6 @@ class Workshop:
 
     def _job(self, item: member.Member) -> Job:
         ask = item.ask
-        order = codec.digest(f"{self._device}/{ask.round}".encode())
         return Job(
             device=self._device,
             program=str(self._cache.path(ask.program)),
@@ -82,12 +81,7 @@ class Workshop:
             sha256=(ask.program, ask.weights),
             examples=str(self._examples),
             out=str(self._out),
-            phase=ask.phase,
-            plan=ask.plan,
-            evaluate=ask.evaluate,
-            cap=ask.cap,
-            bound=ask.bound,
-            seed=int.from_bytes(order[:6], "big"),
+            **conversation.wanted(self._device, ask),
         )
 
     def _result(self, item: member.Member, outcome: Done | Failed) -> agent.Trained | agent.Failed | agent.Rotten:

@@ -71,7 +71,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise UserFault(f"{path} does not exist: write it, or name another settings file") from None
+        raise UserFault(f"{path} does not exist: write it, or name another file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserFault(f"{path} cannot be read: {_why(error)}") from None
     except tomllib.TOMLDecodeError as error:

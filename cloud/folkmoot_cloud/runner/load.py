@@ -40,7 +40,7 @@ async def enter(session: ReadSession, context: Context, run: Run, now: int) -> E
 
     Raises Lost where something of it is gone, or from a newer program; UserFault where this program lacks a plug-in.
     """
-    spec = _spec(run, await _blob(session, context, run.tenant, run.task.program))
+    spec = specify(run, await _blob(session, context, run.tenant, run.task.program))
     model = await models.find(session, run.tenant, run.model or run.base_model)
     if model is None:
         raise Lost(f"model {run.model or run.base_model} is not in the database")
@@ -62,7 +62,8 @@ async def enter(session: ReadSession, context: Context, run: Run, now: int) -> E
     return await _under_way(session, context, run, campaign, now)
 
 
-def _spec(run: Run, program: bytes) -> Spec:
+def specify(run: Run, program: bytes) -> Spec:
+    """Gives what a run is to do, with the program of its task. Raises UserFault where this program lacks a plug-in."""
     cohort, precision = run.cohort, run.precision
     devices = cohort.get("devices")
     listed = devices if isinstance(devices, list) else None

@@ -42,7 +42,7 @@ async def create(session: Session, engine: Engine, tenant: str, new: RunNew, at:
     check_scale(new.precision.scale, new.precision.bound, new.precision.total)
     await _check_cohort(session, tenant, new)
     base = await _base(session, tenant, task, new)
-    run = _row(tenant, new, task, base, at)
+    run = row(tenant, new, task, base, at)
     await repository.add(session, run)
     events.append(session, tenant, "run.created", at, {"name": run.name, "task": task.id, "rounds": run.rounds}, run.id)
     after_commit(session, lambda: engine.notify(run.id))
@@ -136,10 +136,10 @@ async def _check_cohort(session: ReadSession, tenant: str, new: RunNew) -> None:
         missing = sorted(set(wanted) - await known(session, tenant, wanted)) if wanted is not None else []
         if missing:
             raise Invalid(f"{what} {', '.join(missing[:5])} is not known: see GET /v1/{what}s for those that have come up")
-    _check_total(cohort, new)
+    check_total(cohort, new)
 
 
-def _check_total(cohort: Cohort, new: RunNew) -> None:
+def check_total(cohort: Cohort, new: RunNew) -> None:
     """Refuses a cohort whose weights could pass the total: then acceptance would depend on who answers first."""
     if cohort.size is None:
         return
@@ -162,7 +162,8 @@ async def _base(session: ReadSession, tenant: str, task: Task, new: RunNew) -> M
     return model
 
 
-def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run:
+def row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run:
+    """Gives a run as it is stored at first. Raises Invalid where its plan does not fit the task."""
     plan = msgspec.convert({**task.manifest.get("plan", {}), **new.plan.model_dump(exclude_none=True)}, Plan)
     trained = task.manifest.get("trained", [])
     if unknown := set(plan.only) - set(trained):
@@ -184,7 +185,7 @@ def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run
         over_selection=new.over_selection,
         evaluate=new.evaluate,
         precision=new.precision.model_dump(),
-        offline=offline(new.offline),
+        offline=_offline(new.offline),
         base_model=base.id,
         secret=secrets.token_hex(16),
         created_at=at,
@@ -200,7 +201,7 @@ def _row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run
     )
 
 
-def offline(policy: Offline | None) -> dict[str, Any] | None:
+def _offline(policy: Offline | None) -> dict[str, Any] | None:
     """Gives the policy as an Ask says it."""
     if policy is None:
         return None

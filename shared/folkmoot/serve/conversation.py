@@ -5,12 +5,13 @@ being done, which then ends as Failed("cancelled"); one that comes too late has 
 """
 
 import struct
+from typing import Any
 
 import msgspec
 
 from folkmoot.errors import PeerFault
 from folkmoot.wire import codec
-from folkmoot.wire.messages import Plan, Word
+from folkmoot.wire.messages import Ask, Plan, Word
 
 HEAD = struct.Struct(">I")  # bytes of the message that follows
 # A job may bring a model's weights with it. No device can train one of this size; the limit is for damaged heads.
@@ -26,6 +27,19 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cap: int = 10_000  # largest weight that the answer may have
     bound: float = 64.0  # largest |delta| that is taken
     seed: int = 0  # of the order of examples, together with the plan's own; a different one for each device and round
+
+
+def wanted(device: str, ask: Ask) -> dict[str, Any]:
+    """Gives the fields of the Work that an Ask wants of a device: each device and round has an order of examples of its own."""
+    order = codec.digest(f"{device}/{ask.round}".encode())
+    return {
+        "phase": ask.phase,
+        "plan": ask.plan,
+        "evaluate": ask.evaluate,
+        "cap": ask.cap,
+        "bound": ask.bound,
+        "seed": int.from_bytes(order[:6], "big"),
+    }
 
 
 class Job(Work, frozen=True, kw_only=True, tag="job", omit_defaults=True):

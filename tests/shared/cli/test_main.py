@@ -59,7 +59,7 @@ def test_a_mistake_in_the_options_is_one_sentence(folkmoot: Command, arguments: 
 @pytest.mark.parametrize("command", [["gateway", "run"], ["cloud", "serve"], ["doctor"]])
 def test_a_settings_file_that_is_not_there_is_one_sentence(folkmoot: Command, command: list[str]) -> None:
     said = folkmoot(*command, "--config", "nowhere.toml")
-    assert (said.code, said.sentence) == (2, "nowhere.toml does not exist: write it, or name another settings file")
+    assert (said.code, said.sentence) == (2, "nowhere.toml does not exist: write it, or name another file")
 
 
 @pytest.mark.parametrize("tier", ["gateway run", "cloud serve"])

@@ -19,7 +19,7 @@ from folkmoot.link.hub_packets import Down, Lost, Up
 from folkmoot.simulate.disk import Steady
 from folkmoot.simulate.host import Ears, Place
 from folkmoot.simulate.scenario import profile
-from folkmoot.simulate.scenario.crew import Gang
+from folkmoot.simulate.scenario.crew import Crew
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.home import INLINE, Parcel, ids
 from folkmoot.simulate.scenario.trade import MAX_PACKET
@@ -90,7 +90,9 @@ class Centre:
         return out
 
     def _see(self, open: Open) -> None:
-        self.messages[open.round.opened.ask.round] += open.messages
+        ask = open.round.opened.ask
+        if ask.phase == "train":
+            self.messages[ask.round] += open.messages
 
     def _trunk(self, number: int) -> Trunk:
         trunk = self._trunks.get(number)
@@ -108,14 +110,14 @@ class Centre:
 class Clockwork:
     """Moves everybody on."""
 
-    def __init__(self, scenario: Scenario, centre: Centre, gangs: Sequence[Gang]) -> None:
+    def __init__(self, scenario: Scenario, centre: Centre, crews: Sequence[Crew]) -> None:
         self._centre = centre
-        self._gangs = gangs
+        self._crews = crews
         self._window = profile.lookahead(scenario)
         self._limit = round(scenario.hours * 3_600_000)
-        self._nexts = [gang.end().next for gang in gangs]
-        self._whose = {home: number for number, gang in enumerate(gangs) for home in gang.homes}
-        self._down: list[list[Parcel]] = [[] for _ in gangs]
+        self._nexts = [each.end().next for each in crews]
+        self._whose = {home: number for number, each in enumerate(crews) for home in each.homes}
+        self._down: list[list[Parcel]] = [[] for _ in crews]
         self._up: list[Parcel] = []
         self.now = 0
         self.windows = 0
@@ -139,16 +141,16 @@ class Clockwork:
 
     def _turn(self, horizon: int) -> None:
         busy = []
-        for number, gang in enumerate(self._gangs):
+        for number, each in enumerate(self._crews):
             upcoming = self._nexts[number]
             if self._down[number] or (upcoming is not None and upcoming < horizon):
                 parcels, self._down[number] = self._down[number], []
-                gang.begin((horizon, parcels))
+                each.begin((horizon, parcels))
                 busy.append(number)
         parcels, self._up = self._up, []
         for parcel in self._centre.advance(horizon, parcels):
             self._down[self._whose[parcel.home]].append(parcel)
         for number in busy:
-            moved = self._gangs[number].end()
+            moved = self._crews[number].end()
             self._nexts[number] = moved.next
             self._up += moved.parcels

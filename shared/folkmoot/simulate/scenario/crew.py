@@ -34,7 +34,7 @@ class Died(FolkmootError):
     """A process of the simulation has ended by itself."""
 
 
-class Gang(Protocol):
+class Crew(Protocol):
     """Some homes, wherever they are."""
 
     homes: range
@@ -49,6 +49,10 @@ class Gang(Protocol):
 
     def close(self, now: int) -> Record:
         """Ends them at `now`, in ms; gives what their devices have come to, and their rounds."""
+        ...
+
+    def leave(self) -> None:
+        """Lets go of whatever is left of them."""
         ...
 
 
@@ -79,6 +83,9 @@ class Here:
     def close(self, now: int) -> Record:
         """Gives what their devices have come to, and their rounds."""
         return self._settled.tallies(now), self._settled.rounds
+
+    def leave(self) -> None:
+        """Does nothing: they go with this process."""
 
 
 class There:
@@ -112,6 +119,12 @@ class There:
         self._process.join()
         return found
 
+    def leave(self) -> None:
+        """Ends the process, whatever it is doing."""
+        self._process.terminate()
+        self._process.join()
+        self._pipe.close()
+
     def _receive(self) -> Any:
         try:
             found = self._pipe.recv()
@@ -137,7 +150,7 @@ def _serve(pipe: Connection, other: Connection, scenario: Scenario, homes: range
         pass  # whoever wanted it is gone
 
 
-def hire(scenario: Scenario, program: bytes, workers: int) -> list[Gang]:
+def hire(scenario: Scenario, program: bytes, workers: int) -> list[Crew]:
     """Gives the homes of a scenario, in this process (0 workers) or in so many others."""
     homes = scenario.fleet.homes
     if not workers:

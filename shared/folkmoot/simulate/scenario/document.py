@@ -1,6 +1,5 @@
 """What a scenario file says."""
 
-import tomllib
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from folkmoot import config
 from folkmoot.errors import UserFault
 from folkmoot.link.hub_packets import Shape
 
@@ -80,18 +80,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load(path: Path) -> Scenario:
     """Reads a scenario. Raises UserFault, with one sentence that says what to change."""
-    try:
-        tree = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserFault(f"{path} does not exist: write a scenario, or name another one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserFault(f"{path} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserFault(f"{path} is no TOML: {error}") from None
-    try:
-        found = msgspec.convert(tree, Scenario)
-    except msgspec.ValidationError as error:
-        raise UserFault(f"{path}: {_plain(str(error))}") from None
+    found = config.load(path, Scenario, "FOLKMOOT_SCENARIO", {})
     fleet = found.fleet
     if fleet.devices < fleet.homes:
         raise UserFault(f"{path}: {fleet.devices} devices are too few for {fleet.homes} homes: give each of them one at least")
@@ -99,13 +88,6 @@ def load(path: Path) -> Scenario:
         if low > high:
             raise UserFault(f"{path}: {what} = [{low:g}, {high:g}]: write the smaller one first")
     return found
-
-
-def _plain(message: str) -> str:
-    """Gives msgspec's words as a sentence: where, and what."""
-    what, _, where = message.partition(" - at `$")
-    place = where.rstrip("`").lstrip(".")
-    return f"{place}: {what}" if place else what
 
 
 def _spans(scenario: Scenario) -> list[tuple[str, Span]]:

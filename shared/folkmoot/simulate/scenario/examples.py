@@ -56,7 +56,7 @@ class Digits:
     def __init__(self, scenario: Scenario, contract: Contract) -> None:
         devices, each = scenario.fleet.devices, scenario.data.each
         rng = np.random.default_rng(scenario.seed)
-        self._shape = contract.x_shape
+        self._seed, self._shape = scenario.seed, contract.x_shape
         dealt, _ = digits.load()
         wanted = devices * each if each else max(len(dealt), 12 * devices)
         self._dealt = digits.more(dealt, wanted, rng)
@@ -68,7 +68,7 @@ class Digits:
 
     def of(self, device: int) -> tuple[Array, NDArray[np.int32]]:
         """Gives those of a device."""
-        shard = np.random.default_rng(device).permutation(self._shards[device])
+        shard = np.random.default_rng((self._seed, device)).permutation(self._shards[device])
         return self._dealt.x[shard].reshape(-1, *self._shape), self._dealt.y[shard]
 
 

@@ -41,8 +41,9 @@ def result(scenario: Scenario, accounts: Sequence[Account], records: Iterable[Re
     for some, rounds_of in records:
         tallies += some
         for one in rounds_of:
-            messages[one.round] += one.messages
-        ways |= {(one.round, name): way for one in rounds_of if one.phase == "train" for name, way in one.members.items()}
+            if one.phase == "train":
+                messages[one.round] += one.messages
+                ways |= {(one.round, name): way for name, way in one.members.items()}
     members: list[Member] = []
     devices: list[Device] = []
     fates = {account.number: account.fates for account in accounts}

@@ -1,15 +1,16 @@
 """A scenario from beginning to end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from folkmoot import tasks
 from folkmoot.errors import PeerFault, UserFault
-from folkmoot.simulate.result.tables import Result
+from folkmoot.simulate.result.tables import Result, Scalar
 from folkmoot.simulate.scenario import crew, outcome
 from folkmoot.simulate.scenario.centre import Centre, Clockwork
+from folkmoot.simulate.scenario.crew import Crew
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.tiers import tier
 from folkmoot.wire import bundle
@@ -35,8 +36,23 @@ def play(scenario: Scenario, workers: int, tell: Callable[[Progress], None] = la
     data = read(scenario.task)
     content, _ = bundle.load(data)
     centre = Centre(scenario, data)
-    gangs = crew.hire(scenario, content.program, workers)
-    clockwork = Clockwork(scenario, centre, gangs)
+    crews = crew.hire(scenario, content.program, workers)
+    try:
+        return _run(scenario, centre, crews, tell, {"workers": workers}, began)
+    finally:
+        for each in crews:
+            each.leave()
+
+
+def _run(
+    scenario: Scenario,
+    centre: Centre,
+    crews: Sequence[Crew],
+    tell: Callable[[Progress], None],
+    facts: dict[str, Scalar],
+    began: float,
+) -> Result:
+    clockwork = Clockwork(scenario, centre, crews)
     told = began
 
     def over() -> bool:
@@ -47,13 +63,12 @@ def play(scenario: Scenario, workers: int, tell: Callable[[Progress], None] = la
         return centre.over
 
     clockwork.run(over)
-    records = [gang.close(clockwork.now) for gang in gangs]
-    facts = {
+    records = [each.close(clockwork.now) for each in crews]
+    facts |= {
         "homes": scenario.fleet.homes,
         "devices": scenario.fleet.devices,
         "virtual_seconds": clockwork.now / 1000,
         "windows": clockwork.windows,
-        "workers": workers,
         "wall_seconds": perf_counter() - began,
     }
     return outcome.result(scenario, tier("cloud").history(centre.rows, centre.messages), records, facts)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from folkmoot.errors import PeerFault
 from folkmoot.hop import member
 from folkmoot.serve import conversation
 from folkmoot.serve.batches import JobFault
@@ -12,7 +13,7 @@ from folkmoot.serve.program import Learner
 from folkmoot.simulate.scenario.examples import Examples, Held
 from folkmoot.simulate.scenario.profile import Device
 from folkmoot.simulate.tiers import tier
-from folkmoot.wire import bundle, codec
+from folkmoot.wire import bundle
 from folkmoot.wire.messages import Hello
 
 MAX_PACKET = 262_144  # bytes
@@ -76,24 +77,14 @@ class Trade:
     def work(self, item: member.Member, library: Any) -> Any:
         """Does an Ask now, which ends when this device would have done it."""
         ask, device = item.ask, self._device
-        order = codec.digest(f"{device.name}/{ask.round}".encode())
-        job = conversation.Work(
-            phase=ask.phase,
-            plan=ask.plan,
-            evaluate=ask.evaluate,
-            cap=ask.cap,
-            bound=ask.bound,
-            seed=int.from_bytes(order[:6], "big"),
-        )
+        job = conversation.Work(**conversation.wanted(device.name, ask))
         work = tier("device").Work
         began, overhead = self._now(), device.kind.overhead_ms
         try:
             lesson = self._school.teach(device, job, ask.program, library.read(ask.weights), lambda: library.read(ask.program))
-        except JobFault as fault:
+        except (JobFault, PeerFault) as fault:
             return work(round(overhead), failure=(fault.reason, fault.detail))
-        ms = max(
-            1,
-            round(overhead + device.step_ms * lesson.steps + device.step_ms * EVALUATION * (ask.evaluate or not lesson.steps)),
-        )
+        steps = lesson.steps + EVALUATION * (ask.evaluate or not lesson.steps)
+        ms = max(1, round(overhead + device.step_ms * steps))
         self.jobs.append(Job(ask.round, ask.phase, began, began + ms, lesson.examples))
         return work(ms, lesson.payload(device.name, ms / 1000, 0))

@@ -107,6 +107,9 @@ def test_a_run_that_cannot_end_is_given_up() -> None:
         ({"run": {"rounds": 0}}, "run.rounds: Input should be greater than or equal to 1"),
         ({"run": {"round": 3}}, "run.round: Extra inputs are not permitted"),
         ({"run": {"strategy": {"name": "fedmagic"}}}, "fedmagic"),
+        ({"run": {"plan": {"only": ["nose"]}}}, "run: task digits-mlp does not train nose"),
+        ({"run": {"cohort": {"devices": 20}, "precision": {"cap": 1 << 22}}}, "lower the cap"),
+        ({"run": {"precision": {"scale": 52}}}, "scale"),
     ],
 )
 @pytest.mark.parametrize("workers", [0, 1])
