@@ -42,6 +42,8 @@ class Rotten:
 class Trainer:
     """What the agent needs of its training process."""
 
+    __slots__ = ("start", "stop")
+
     def __init__(self, start: Callable[[member.Member], None], stop: Callable[[bytes], None]) -> None:
         """`start(member)` begins the work of an Ask and later posts Trained or Failed; `stop(ask id)` ends it early."""
         self.start = start
@@ -50,6 +52,8 @@ class Trainer:
 
 class Agent:
     """The program of a device, without its I/O (folkmoot.serve.driver.Node)."""
+
+    __slots__ = ("_above", "_births", "_busy", "_queue", "_stop", "_trainer", "_unready")
 
     def __init__(self, above: Lower, trainer: Trainer, births: Callable[[], int], unready: Callable[[], str]) -> None:
         """`births`: gives the counter of the present connection; `unready`: gives why not to work now, or ""."""

@@ -51,6 +51,8 @@ class ToyTrade:
 class DeviceHost(Host):
     """A device of one home."""
 
+    __slots__ = ("_gateway", "above", "trade", "trained")
+
     def __init__(self, name: str, place: Place, gateway: str, trade: Trade) -> None:
         super().__init__(name, place)
         self._gateway = gateway

@@ -12,8 +12,8 @@ import msgspec
 
 from folkmoot.errors import DiskFault, PeerFault, StoreFault, UserFault
 from folkmoot.hop import events, member, round
+from folkmoot.hop.answers import PREFIX as MEMBER
 from folkmoot.hop.batch import Batch, Event
-from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.hop.lower import Lower
 from folkmoot.hop.open_round import Open
 from folkmoot.hop.upper import PREFIX as ROUND

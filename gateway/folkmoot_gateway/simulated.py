@@ -2,7 +2,7 @@
 
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.lower import Lower
-from folkmoot.simulate.host import Host
+from folkmoot.simulate.host import Host, Place
 from folkmoot.simulate.shown import Show, Shown, nobody
 from folkmoot.wire.messages import Hello
 from folkmoot.wire.topics import Tree
@@ -12,11 +12,16 @@ GRACE = 90_000  # ms: 1.5 keepalives of 60 s
 
 
 class GatewayHost(Host):
-    """A home's gateway."""
+    """A gateway, of a home or of other gateways."""
 
     grace = GRACE
     show: Show = staticmethod(nobody)
     """Sees each round of the home when it is over."""
+
+    def __init__(self, name: str, place: Place, above: str = "") -> None:
+        """`above`: the gateway above, where there is one."""
+        super().__init__(name, place)
+        self._tree = Tree("fl", above)
 
     def show_all(self) -> None:
         """Shows the rounds that it has not forgotten."""
@@ -25,14 +30,14 @@ class GatewayHost(Host):
 
     def make(self) -> Gateway:
         """Gives the program, with what was under way."""
-        cloud, home = Tree("fl"), Tree("fl", self.name)
+        home = Tree("fl", self.name)
         self.cache.synced = True
-        above = self.above = Lower(cloud, self.name, self.cache, self.spool, self.ledger, 2 * self.place.inline)
+        above = self.above = Lower(self._tree, self.name, self.cache, self.spool, self.ledger, 2 * self.place.inline)
         above.hello = Hello(devices=(), max_packet=self.place.max_packet)
         below = self.below = Shown(home, self.name, self.spool, self.place.inline)
         below.show = self.show
         births = {
-            "up": self.join("up", cloud, self.name, upper=False),
+            "up": self.join("up", self._tree, self.name, upper=False),
             "down": self.join("down", home, self.name, upper=True),
         }
         self.ports["down"].outlet.sent = below.sent

@@ -1,6 +1,8 @@
 """Weights as numpy arrays and as one flat little-endian block, sorted by name."""
 
 from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,7 @@ def unpack(layout: Layout, block: bytes | memoryview) -> dict[str, Array]:
     found: dict[str, Array] = {}
     at = 0
     for tensor in layout.tensors:
-        dtype = np.dtype(tensor.dtype).newbyteorder("<")
-        found[tensor.name] = np.frombuffer(block, dtype, tensor.size, at).reshape(tensor.shape)
+        found[tensor.name] = np.frombuffer(block, _little(tensor.dtype), tensor.size, at).reshape(tensor.shape)
         at += tensor.nbytes
     return found
 
@@ -41,8 +42,13 @@ def pack(layout: Layout, params: Params) -> bytes:
         array = params[tensor.name]
         if array.shape != tensor.shape or array.dtype.name != tensor.dtype:
             raise PeerFault("layout", f"{tensor.name} is {array.dtype.name}{array.shape}, not {tensor.dtype}{tensor.shape}")
-        parts.append(np.ascontiguousarray(array, np.dtype(tensor.dtype).newbyteorder("<")).tobytes())
+        parts.append(np.ascontiguousarray(array, _little(tensor.dtype)).tobytes())
     return b"".join(parts)
+
+
+@cache
+def _little(name: str) -> "np.dtype[Any]":
+    return np.dtype(name).newbyteorder("<")
 
 
 def moved(weights: Array, step: NDArray[np.float64]) -> Array:

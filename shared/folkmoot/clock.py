@@ -47,6 +47,8 @@ def gap(then: int, now: int) -> int:
 class Timeline:
     """Milliseconds that only go forward."""
 
+    __slots__ = ("_latest", "_monotonic", "_start", "_wall", "_zero")
+
     def __init__(self, last: Mark | None = None, monotonic: Source = monotonic_ms, wall: Source = wall_ms) -> None:
         """Goes on from `last`, the newest mark in the journal; starts at 0 where there is none."""
         self._monotonic = monotonic

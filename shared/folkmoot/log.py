@@ -81,6 +81,8 @@ def _quote(text: str) -> str:
 class Outage:
     """Something that is either well or not: said once when it goes, once when it is back, nothing in between."""
 
+    __slots__ = "_on"
+
     def __init__(self) -> None:
         self._on = False
 

@@ -13,9 +13,9 @@ import pytest
 
 from folkmoot.errors import PeerFault
 from folkmoot.hop import events
+from folkmoot.hop.answers import PREFIX
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.ids import ask_id, local_id
-from folkmoot.hop.lower import PREFIX
 from folkmoot.link.adversary import Adversary, Partition
 from folkmoot.serve.driver import Input
 from folkmoot.simulate.host import Place

@@ -24,7 +24,7 @@ class Fetch:
         self.blob = blob
         self.size = size
         self.chunk = chunk
-        self.due: int | None = None
+        self.wake: int | None = None
         self.begun = False
         self._spool = spool
         self._have = spool.have(blob, size, chunk)
@@ -40,7 +40,7 @@ class Fetch:
     def get(self, now: int) -> Get | None:
         """Gives the next request: the first blocks that are neither here nor asked for. None: there is nothing to ask for."""
         self.begun = True
-        self.due = None if self.done else now + min(PATIENCE << self._tries, PATIENCE_CAP)
+        self.wake = None if self.done else now + min(PATIENCE << self._tries, PATIENCE_CAP)
         first = next(self._have.missing(self._ahead), None)
         room = WINDOW - len(self._coming)
         if first is None or room <= 0:
@@ -62,12 +62,12 @@ class Fetch:
 
     def rest(self) -> None:
         """Waits for nothing: there is no connection that a block could come over."""
-        self.due = None
+        self.wake = None
 
     def resume(self, now: int) -> None:
         """Waits for what the broker has kept meanwhile."""
         if self.begun:
-            self.due = now + PATIENCE
+            self.wake = now + PATIENCE
 
     def take(self, block: Block, now: int) -> Literal["more", "wait", "done", "lacking", "damaged"]:
         """Takes one block.
@@ -94,5 +94,5 @@ class Fetch:
             return "damaged"
         if not self.begun:
             return "wait"
-        self.due = now + PATIENCE
+        self.wake = now + PATIENCE
         return "more" if len(self._coming) <= WINDOW // 2 else "wait"

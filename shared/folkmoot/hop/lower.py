@@ -4,30 +4,51 @@ Takes messages and the time, gives a Batch; `wanted` and `unwanted` tell the nod
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 
-from folkmoot.errors import PeerFault, StoreFault
+from folkmoot.errors import PeerFault
 from folkmoot.hop import member
+from folkmoot.hop.answers import PREFIX, Answers
 from folkmoot.hop.batch import Batch, Fault, Keep, Send
 from folkmoot.hop.fetch import Fetch
 from folkmoot.hop.ids import local_id
 from folkmoot.hop.ports import ROOM, Library, Outbox, Spool
 from folkmoot.wire import chunks, codec
-from folkmoot.wire.messages import Answer, Ask, Block, Body, Chunk, Get, Hello, Receipt, Refuse, Request, Started, Status
+from folkmoot.wire.messages import Ask, Block, Body, Get, Hello, Receipt, Refuse, Request, Started, Status
 from folkmoot.wire.topics import Tree
 
-PREFIX = "m/"  # of the journal keys of members
 # A status that the broker has lost is said again: soon after connecting, then once a minute, as the keepalive does (ms).
 HEARTBEAT_FIRST, HEARTBEAT = 4_000, 60_000
 CATCH_UP = 10_000  # ms after a reconnect in which the broker sends what it has kept: an Ask among that may have waited for long
-ATTEMPTS = 1_000  # the most that a manifest can say
 DONE = 64  # Asks that are remembered when they are done: a late repetition of one is not worked on again
 
 
 class Lower:
     """All Asks that one node answers over one hop."""
+
+    __slots__ = (
+        "_answers",
+        "_birth",
+        "_caught_up",
+        "_fetches",
+        "_heartbeat",
+        "_library",
+        "_named",
+        "_open",
+        "_pause",
+        "_restored",
+        "_spool",
+        "_stale",
+        "_waiting",
+        "hello",
+        "members",
+        "name",
+        "tree",
+        "unwanted",
+        "upper_up",
+        "wanted",
+    )
 
     def __init__(self, tree: Tree, name: str, library: Library, spool: Spool, outbox: Outbox, inline: int) -> None:
         """`inline` is the size in bytes up to which an answer travels inside its manifest."""
@@ -35,19 +56,19 @@ class Lower:
         self.name = name
         self.hello = Hello()
         self.members: dict[bytes, member.Member] = {}
+        self._open: dict[bytes, member.Member] = {}  # those of them that are not done
         self.wanted: list[member.Member] = []
         self.unwanted: list[member.Member] = []
         self.upper_up = True  # what the upper end's own status says
         self._library = library
         self._spool = spool
-        self._outbox = outbox
-        self._inline = inline
-        self._chunk = chunks.CHUNK
+        self._answers = Answers(tree, name, outbox, inline)
         self._fetches: dict[bytes, Fetch] = {}
-        self._waiting: set[bytes] = set()  # Asks whose blobs are not all here
-        self._stale: set[bytes] = set()  # Asks that may have lain in the broker's queue, and were asked for again
+        self._waiting: dict[bytes, None] = {}  # Asks whose blobs are not all here
+        self._stale: dict[bytes, None] = {}  # Asks that may have lain in the broker's queue, and were asked for again
         self._restored = False
         self._birth = 0
+        self._named = (Hello(), b"")  # the hello that was announced last, and its digest
         self._heartbeat: int | None = None  # when to announce this node again
         self._pause = HEARTBEAT_FIRST
         self._caught_up = 0  # until then, what comes may be from before this connection
@@ -55,23 +76,24 @@ class Lower:
     @property
     def wake(self) -> int | None:
         """When to call `tick`, or None."""
-        dues = (
-            [self._heartbeat] + [item.wake for item in self.members.values()] + [fetch.due for fetch in self._fetches.values()]
-        )
-        return min((due for due in dues if due is not None), default=None)
+        wake = self._heartbeat
+        for holder in (self._open, self._fetches):
+            for one in holder.values():
+                due = one.wake
+                if due is not None and (wake is None or due < wake):
+                    wake = due
+        return wake
 
     @property
     def idle(self) -> bool:
         """Whether no Ask is being worked on."""
-        return not any(item.state == "working" for item in self.members.values())
+        return not any(item.state == "working" for item in self._open.values())
 
     # The link.
 
     def limits(self, max_packet: int) -> None:
         """Takes what the broker lets through, in bytes."""
-        room = max(max_packet - ROOM, chunks.FLOOR)
-        self._inline = min(self._inline, room)
-        self._chunk = min(chunks.CHUNK, room)
+        self._answers.limits(max(max_packet - ROOM, chunks.FLOOR))
 
     def connected(self, batch: Batch, birth: int, session_present: bool) -> None:
         """Announces this node and takes up what was under way."""
@@ -81,12 +103,12 @@ class Lower:
         self._stale.clear()
         if self._restored:
             self._restored = False
-            for item in list(self.members.values()):
+            for item in list(self._open.values()):
                 if item.state == "working":
                     self._lacking(item)
                 self._perform(batch, item, item.resume(batch.now))
         elif not session_present:
-            for item in list(self.members.values()):
+            for item in list(self._open.values()):
                 self.tell(batch, item, member.Reconnected())
         if not session_present:
             self.upper_up = False  # until it says so on this broker, which drops what nobody has subscribed to yet
@@ -101,7 +123,9 @@ class Lower:
 
     def announce(self, batch: Batch) -> None:
         """Says that this node is up, with the hello that holds now; from then on again and again, for a broker may lose it."""
-        status = Status(state="up", birth=self._birth, hello=codec.digest(codec.dump(self.hello)), software=self.hello.software)
+        if self._named[0] is not self.hello:
+            self._named = (self.hello, codec.digest(codec.dump(self.hello)))
+        status = Status(state="up", birth=self._birth, hello=self._named[1], software=self.hello.software)
         batch.sends.append(Send(self.name, status, retain=True))
         self._heartbeat = batch.now + self._pause
         self._pause = min(2 * self._pause, HEARTBEAT)
@@ -112,25 +136,35 @@ class Lower:
         for now, event in history:
             item.handle(event, now)
         self.members[item.id] = item
+        self._enter(item)
         self._restored = True
 
     def tick(self, batch: Batch) -> None:
         """Wakes whatever is due."""
         if self._heartbeat is not None and self._heartbeat <= batch.now:
             self.announce(batch)
-        for item in list(self.members.values()):
+        for item in list(self._open.values()):
             if item.wake is not None and item.wake <= batch.now:
                 self.tell(batch, item, member.Woke())
-        self._again(batch, due=batch.now)
+        if self._fetches:
+            self._again(batch, due=batch.now)
 
     def tell(self, batch: Batch, item: member.Member, event: member.Event) -> None:
         """Hands one event to a member; what it wants done goes into the batch."""
         before = item.state
         effects = item.handle(event, batch.now)
+        if item.state != before:
+            self._enter(item)
         # What is over is forgotten: a late repetition of its Ask must not bring its journal back.
         if item.state != before or (isinstance(event, member.Asked) and item.state != "done"):
             batch.journal.append((PREFIX + item.id.hex(), event))
         self._perform(batch, item, effects)
+
+    def _enter(self, item: member.Member) -> None:
+        if item.state == "done":
+            self._open.pop(item.id, None)
+        else:
+            self._open[item.id] = item
 
     def worked(self, batch: Batch, item: member.Member, data: bytes) -> None:
         """The work is done: the answer is stored and offered."""
@@ -148,7 +182,7 @@ class Lower:
         mine = member.Member()
         own = local_id(local.origin, local.number)
         self.members[own] = mine
-        self._library.put(block)
+        self._library.put(block, weights)
         batch.keeps.append(Keep(PREFIX + own.hex(), weights, block))  # nobody else has these weights
         ask: Ask = msgspec.structs.replace(item.ask, weights=weights, size=len(block), evaluate=False)
         self.tell(batch, mine, member.Asked(own, ask, batch.now + item.deadline - item.began, local))
@@ -159,7 +193,7 @@ class Lower:
         """Takes one message; gives its body where the node may want to know of it. A bad one changes nothing."""
         try:
             place = self.tree.place(topic)
-            envelope = codec.unseal(data, limit=max(self._inline, chunks.CHUNK) + ROOM)
+            envelope = codec.unseal(data, limit=max(self._answers.inline, chunks.CHUNK) + ROOM)
             if not place.admits(envelope.body):
                 raise PeerFault("topic", f"{type(envelope.body).__name__} at {topic}")
             if isinstance(envelope.body, Status):
@@ -189,18 +223,20 @@ class Lower:
         late = batch.now < self._caught_up
         if late and envelope.ask not in self._stale and envelope.ask not in self.members:
             # It may have waited in the broker's queue, and its remaining time with it.
-            self._stale.add(envelope.ask)
+            self._stale[envelope.ask] = None
             batch.sends.append(Send(self.name, Get(), envelope.ask, self.tree.shard(ask.run)))
             return
-        if ask.inline is not None:
+        if ask.inline is not None and not self._library.has(ask.weights):
             if codec.digest(ask.inline) != ask.weights:
                 raise PeerFault("digest", "the weights are not what the Ask names")
-            self._library.put(ask.inline)
+            self._library.put(ask.inline, ask.weights)
         remaining = envelope.remaining_ms if envelope.remaining_ms is not None else 0
         known = self.members.get(envelope.ask)
-        peers = [other for other in self.members.values() if other is not known and other.ask.run == ask.run]
-        if known is not None and known.state == "done" and any(other.ask.round > ask.round for other in peers):
-            return  # done, and over: the run has gone on
+        if known is not None and known.state == "done":
+            others = (other.ask for other in self.members.values() if other is not known)
+            if any(other.run == ask.run and other.round > ask.round for other in others):
+                return  # done, and over: the run has gone on
+        peers = [other for other in self._open.values() if other is not known and other.ask.run == ask.run]
         item = known or member.Member()
         self.members[envelope.ask] = item
         event = member.Asked(envelope.ask, msgspec.structs.replace(ask, inline=None), batch.now + remaining)
@@ -261,24 +297,24 @@ class Lower:
                 case member.Work():
                     self._begin(batch, item)
                 case member.StopWork():
-                    self._waiting.discard(item.id)
+                    self._waiting.pop(item.id, None)
                     self.unwanted.append(item)
                 case member.Offer(attempt):
                     self._offer(batch, item, attempt)
                 case member.SendPieces(have):
-                    self._pieces(batch, item, have)
+                    batch.sends += self._answers.pieces(item, have)
                 case member.AskAgain():
                     batch.sends.append(Send(self.name, Get(), item.id, where))
                 case member.Discard(payload):
                     batch.drop(PREFIX + item.id.hex(), payload)
                 case member.Forget():
-                    self._waiting.discard(item.id)
+                    self._waiting.pop(item.id, None)
                     batch.forget(PREFIX + item.id.hex())
                     self._trim()
 
     def _begin(self, batch: Batch, item: member.Member) -> None:
         """Begins the work, once program and weights are here; refuses it where there is no room for them or for its answer."""
-        kept = [other.size for other in self.members.values() if other.state == "offering"]
+        kept = [other.size for other in self._open.values() if other.state == "offering"]
         wanted = item.ask.program_size + item.ask.size
         if wanted > self._spool.limit or (len(kept) >= 2 and sum(kept) >= self._spool.limit):
             detail = f"{wanted} bytes of program and weights, beside {sum(kept)} of answers without a receipt"
@@ -289,9 +325,9 @@ class Lower:
             if not fetch.begun:
                 self._pull(batch, fetch, fetch.get(batch.now))
         if lacking:
-            self._waiting.add(item.id)
+            self._waiting[item.id] = None
         else:
-            self._waiting.discard(item.id)
+            self._waiting.pop(item.id, None)
             self.wanted.append(item)
 
     def _lacking(self, item: member.Member) -> list[Fetch]:
@@ -304,7 +340,7 @@ class Lower:
         lacking = [blob for blob in sizes if not self._library.has(blob)]
         for blob in lacking:
             if blob not in self._fetches:
-                self._fetches[blob] = Fetch(self._spool, blob, sizes[blob], self._chunk)
+                self._fetches[blob] = Fetch(self._spool, blob, sizes[blob], self._answers.chunk)
         return [self._fetches[blob] for blob in lacking]
 
     def _pull(self, batch: Batch, fetch: Fetch, get: Get | None) -> None:
@@ -317,7 +353,7 @@ class Lower:
     def _asking(self, blob: bytes) -> member.Member | None:
         """Gives an Ask that wants a blob: one that waits for it, or one that was restored and will."""
         waiting = (self.members[ask] for ask in self._waiting)
-        working = (item for item in self.members.values() if item.state == "working")
+        working = (item for item in self._open.values() if item.state == "working")
         return next((item for item in (*waiting, *working) if blob in _blobs(item)), None)
 
     def _again(self, batch: Batch, due: int | None = None) -> None:
@@ -325,55 +361,25 @@ class Lower:
         for blob, fetch in list(self._fetches.items()):
             if self._asking(blob) is None:
                 del self._fetches[blob]
-            elif fetch.begun and (due is None or (fetch.due is not None and fetch.due <= due)):
+            elif fetch.begun and (due is None or (fetch.wake is not None and fetch.wake <= due)):
                 self._pull(batch, fetch, fetch.again(batch.now))
 
     def _offer(self, batch: Batch, item: member.Member, attempt: int) -> None:
         data = self.payload(batch, item)
         if data is None:
             self.tell(batch, item, member.Cancelled("lost"))
-            return
-        named = item.ask.offline is not None
-        manifest = Answer(
-            base=item.ask.base,
-            weights=item.ask.weights if item.local is None else item.local.weights,
-            program=item.ask.program,
-            payload=item.payload,
-            size=item.size,
-            chunk=self._chunk,
-            attempt=min(attempt, ATTEMPTS),
-            inline=data if len(data) <= self._inline else None,
-            run=item.ask.run if named else "",
-            round=item.ask.round if named else 0,
-            local=0 if item.local is None else item.local.number,
-        )
-        batch.sends.append(Send(self.name, manifest, item.id, self.tree.shard(item.ask.run)))
-
-    def _pieces(self, batch: Batch, item: member.Member, have: bytes) -> None:
-        """Sends what the upper end lacks. A piece is cut when it leaves: of a large answer, few are in memory at once."""
-        fill = partial(self._cut, PREFIX + item.id.hex(), item.size, self._chunk)
-        for index in chunks.Bitmap(chunks.count(item.size, self._chunk), have).missing():
-            body = Chunk(payload=item.payload, index=index, data=b"")
-            batch.sends.append(Send(self.name, body, item.id, self.tree.shard(item.ask.run), fill=fill))
-
-    def _cut(self, owner: str, size: int, chunk: int, piece: Chunk) -> Chunk | None:
-        start = piece.index * chunk
-        try:
-            data = self._outbox.piece(owner, piece.payload, start, min(chunk, size - start))
-        except StoreFault:
-            return None  # no step is under way that it could end: the next offer, which reads all of it, will
-        return None if data is None else Chunk(payload=piece.payload, index=piece.index, data=data)
+        else:
+            batch.sends.append(self._answers.manifest(item, data, attempt))
 
     def payload(self, batch: Batch, item: member.Member, kept: bytes = b"") -> bytes | None:
         """Gives the answer that is offered, or what else is `kept` of it; None where it is gone from the store."""
-        wanted = kept or item.payload
-        fresh = next((keep.content for keep in batch.keeps if keep.payload == wanted), None)
-        return fresh if fresh is not None else self._outbox.payload(PREFIX + item.id.hex(), wanted)
+        return self._answers.payload(batch, item, kept)
 
     def _trim(self) -> None:
-        done = [id for id, item in self.members.items() if item.state == "done"]
-        for id in done[: max(0, len(done) - DONE)]:
-            del self.members[id]
+        over = len(self.members) - len(self._open) - DONE
+        if over > 0:
+            for id in [id for id, item in self.members.items() if item.state == "done"][:over]:
+                del self.members[id]
 
 
 def _blobs(item: member.Member) -> tuple[bytes, bytes]:

@@ -146,6 +146,8 @@ def fewer(ask: Ask, known: Ask) -> bool:
 class Member:
     """One Ask, seen from below. States: new, working, offering, done; the moves are in `_MOVES`."""
 
+    __slots__ = ("_due", "_heel", "ask", "attempt", "began", "deadline", "fate", "id", "local", "payload", "size", "state")
+
     def __init__(self) -> None:
         self.state: Literal["new", "working", "offering", "done"] = "new"
         self.id = b""

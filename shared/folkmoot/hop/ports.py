@@ -98,8 +98,8 @@ class Library(Protocol):
         """Whether the blob is here, whole and sound."""
         ...
 
-    def put(self, data: bytes) -> bytes:
-        """Stores a blob; gives its sha256."""
+    def put(self, data: bytes, blob: bytes = b"") -> bytes:
+        """Stores a blob; gives its sha256. `blob`: that, where the caller has just worked it out."""
         ...
 
 

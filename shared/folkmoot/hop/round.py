@@ -51,14 +51,17 @@ class Round:
         self.retracted: set[str] = set()  # devices
         self.belated: dict[bytes, Belated] = {}  # by the id of the Ask that was answered; factor 0: it was taken out again
         self._leaves: dict[str, str] = {}  # device to the member whose answer holds it
+        self._soonest: int | None = None  # what `wake` gives; None: it has to look at every seat
 
     @property
     def wake(self) -> int | None:
         """When to send `Woke`, or None."""
         if self.state != "open":
             return None
-        dues = (seat.due for seat in self.seats.values() if seat.due is not None)
-        return min(self.opened.terms.deadline, *dues, self.opened.terms.deadline)
+        if self._soonest is None:
+            dues = [seat.due for seat in self.seats.values() if seat.due is not None]
+            self._soonest = min(self.opened.terms.deadline, *dues, self.opened.terms.deadline)
+        return self._soonest
 
     @property
     def merged(self) -> list[Merge]:
@@ -94,6 +97,7 @@ class Round:
         move = _ROUND.get((self.state, type(event)))
         if move is None:
             raise MisuseFault(f"a round that is {self.state} cannot take {type(event).__name__}")
+        self._soonest = None
         effects = move(self, event, now)
         if self.state == "open":
             effects += self._settle(now)
@@ -101,6 +105,7 @@ class Round:
 
     def resume(self, now: int) -> list[Effect]:
         """Gives what to do after a replay: everybody who has not answered is asked again."""
+        self._soonest = None
         if self.state != "open":
             return []
         return [

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 Key = Hashable
 """Names a message to its sender, such as the row of its outbox."""
 Token = Hashable
@@ -42,40 +44,35 @@ class Session:
     max_packet: int = 262_144  # bytes; we neither take nor send a larger packet, the broker may allow less
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What the broker has granted."""
 
     window: int  # publishes on their way at once
     max_packet: int  # bytes of a packet: topic and properties included
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(msgspec.Struct, frozen=True):
     """The broker has taken us, and our subscriptions stand ahead of whatever is sent next."""
 
     resumed: bool  # False: the broker knew no session, so whatever it had queued for us is gone
     limits: Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(msgspec.Struct, frozen=True):
     """The connection is gone. Whatever was sent and neither Published nor Failed must be sent again."""
 
     reason: str
     unsettled: tuple[Key, ...]  # in the order of sending
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable:
+class Unreachable(msgspec.Struct, frozen=True):
     """An attempt to connect has failed; the next one comes by itself."""
 
     reason: str
     lasting: bool  # somebody has to change something: wrong password, not authorised, certificate not trusted
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True):
     """A message for us. It comes again after a reconnect unless `ack` was called with its token."""
 
     topic: str
@@ -84,32 +81,28 @@ class Arrived:
     token: Token
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """The broker has acknowledged a message; with QoS 0, it is written. This is not delivery."""
 
     key: Key
     heard: bool = True  # False: the broker says that nobody is subscribed
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """A message was refused, by the broker or by a limit that we know; sent again, it will be refused again."""
 
     key: Key
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(msgspec.Struct, frozen=True):
     """The broker does not let us subscribe."""
 
     filter: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(msgspec.Struct, frozen=True):
     """The last event of a link."""
 
 

@@ -78,7 +78,7 @@ class _Near:
         if not self._alive:
             return
         link = self._uplink
-        self.sent = max(self.sent, link.line.leaves(link.agenda.now, packet) + link.shape.latency_ms)
+        self.sent = max(self.sent, link.line.leaves(link.agenda.now, packet.size) + link.shape.latency_ms)
         link.emit(self.sent, self._number, packet)
 
     def snap(self, reason: str = "connection lost") -> None:
@@ -114,7 +114,7 @@ class Trunk:
             circuit.heard = True
             self.hub.snap(circuit, packet.reason)
         else:
-            self.hub.take(circuit, packet)
+            circuit.arrive(packet)
 
     def forget(self, number: int) -> None:
         """A connection is over."""
@@ -135,17 +135,29 @@ class _Far:
         self._trunk = trunk
         self._number = number
         self._last = 0  # ms: when the last packet arrives
+        self._tally = trunk.hub.tally(trunk.client)
+
+    def arrive(self, packet: Up) -> None:
+        """Hands the broker a packet of the client's."""
+        tally = self._tally
+        if tally is not None:
+            tally.packets_up += 1
+            tally.bytes_up += packet.size
+        self._trunk.hub.take(self, packet)
 
     def down(self, packet: Down) -> None:
         """Sends a packet to the client."""
         if not self.alive:
             return
         trunk = self._trunk
-        trunk.hub.count(self.client, packet, up=False)
-        self._last = max(self._last, trunk.line.leaves(trunk.hub.now, packet) + trunk.shape.latency_ms)
+        tally = self._tally
+        if tally is not None:
+            tally.packets_down += 1
+            tally.bytes_down += packet.size
+        self._last = max(self._last, trunk.line.leaves(trunk.hub.now, packet.size) + trunk.shape.latency_ms)
         trunk.emit(self._last, self._number, packet)
         if isinstance(packet, Connack):
-            trunk.hub.at(self._last, lambda: trunk.hub.welcomed(self))
+            trunk.hub.at(self._last, trunk.hub.welcomed, self)
 
     def deliver(self, packet: Delivery) -> None:
         """Sends a message to the client."""

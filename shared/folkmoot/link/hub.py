@@ -6,14 +6,15 @@ maximum, redelivery of what was not acknowledged, a queue that drops in silence)
 
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import msgspec
 from paho.mqtt.matcher import MQTTMatcher
 
 from folkmoot.link.adversary import Adversary
 from folkmoot.link.agenda import Action, Agenda
+from folkmoot.link.circuit import Circuit
 from folkmoot.link.face import Last, Session
 from folkmoot.link.hub_packets import (
     Accepted,
@@ -21,8 +22,6 @@ from folkmoot.link.hub_packets import (
     Connect,
     Delivery,
     Disconnect,
-    Down,
-    Line,
     Puback,
     Publish,
     Shape,
@@ -31,10 +30,11 @@ from folkmoot.link.hub_packets import (
     Traffic,
     Up,
 )
-from folkmoot.link.rules import matches
+from folkmoot.link.rules import matches, publish_size
 from folkmoot.link.wire import Branch, End
 
 QUEUE = 1_000  # messages that wait for one client before more are dropped in silence: Mosquitto's default
+ROUTES = 4_096  # topics whose subscribers are remembered
 
 
 class Hub:
@@ -43,10 +43,10 @@ class Hub:
     def __init__(
         self, rng: Random, adversary: Adversary | None = None, *, agenda: Agenda | None = None, queue: int = QUEUE
     ) -> None:
-        """`agenda`: where several brokers and more besides have one time."""
+        """`adversary`: None does no harm; `agenda`: where several brokers and more besides have one time."""
         self.agenda = agenda or Agenda()
         self.rng = rng
-        self.adversary = adversary or Adversary()
+        self.adversary = adversary
         self.dropped = 0  # messages that a queue had no room for
         self.away: dict[str, int] = {}  # client to when it can reach the broker again, in ms
         self.shapes: dict[str, Shape] = {}  # of clients with a line of their own; the others' is the adversary's
@@ -55,14 +55,12 @@ class Hub:
         self._serial = 0
         self._seats: dict[str, _Seat] = {}
         self._matcher = _matcher()
+        self._routes: dict[str, tuple[_Seat, ...]] = {}  # topic to who has subscribed to it, by number
         self._retained: dict[str, bytes] = {}
         self._topics: list[str] = []  # those of `_retained`, in order
-        for part in self.adversary.partitions:
+        for part in adversary.partitions if adversary else ():
             for client in sorted(part.clients):
-                self._plan(part.start, client)
-
-    def _plan(self, start: int, client: str) -> None:
-        self.at(start, lambda: self.cut(client, "partitioned"))
+                self.at(part.start, self.cut, client, "partitioned")
 
     # ---- time
 
@@ -71,9 +69,9 @@ class Hub:
         """The time, in ms."""
         return self.agenda.now
 
-    def at(self, time: int, action: Action) -> None:
-        """Has `action` done at `time`, behind what is due then already."""
-        self.agenda.at(time, action)
+    def at(self, time: int, action: Action, *given: Any) -> None:
+        """Has `action(*given)` done at `time`, behind what is due then already."""
+        self.agenda.at(time, action, *given)
 
     def serial(self) -> int:
         """Gives a number that no other call gives."""
@@ -105,46 +103,51 @@ class Hub:
         if not remember:
             self._seats.clear()
             self._matcher = _matcher()
+            self._routes.clear()
             self._retained.clear()
             self._topics.clear()
 
     # ---- what circuits bring
 
-    def dial(self, client: str, end: End) -> "Circuit":
+    def dial(self, client: str, end: End) -> Circuit:
         """Gives a circuit for a connection that is about to be made."""
         return Circuit(self, client, end)
 
     def parted(self, client: str) -> int | None:
         """Gives when a client that cannot reach the broker now can do so again; None where it can."""
         until = self.away.get(client, 0)
-        return until if until > self.now else self.adversary.parted(client, self.now)
+        if until > self.now:
+            return until
+        return self.adversary.parted(client, self.now) if self.adversary else None
 
     def leave(self, client: str, until: int) -> None:
         """Keeps a client away until then."""
         self.away[client] = until
         self.cut(client)
 
-    def count(self, client: str, packet: Up | Down, *, up: bool) -> None:
-        """Counts a packet."""
-        if self.traffic is not None:
-            self.traffic.setdefault(client, Traffic()).add(packet, up=up)
+    def tally(self, client: str) -> Traffic | None:
+        """Gives where a client's packets are counted, where somebody wants to know."""
+        return None if self.traffic is None else self.traffic.setdefault(client, Traffic())
 
     def take(self, circuit: Branch, packet: Up) -> None:
         """Takes what a client says."""
-        self.count(circuit.client, packet, up=True)
         match packet:
-            case Connect(session, will):
-                self._connect(circuit, session, will)
-            case Subscribe(filters, added):
-                self._subscribe(self._seats[circuit.client], filters, added)
-                circuit.down(Suback(filters))
             case Publish(number, topic, payload, retain, qos, expiry_s):
                 heard = self.publish(topic, payload, qos=qos, retain=retain, expiry_s=expiry_s)
                 circuit.down(Accepted(number, heard))
             case Puback(token):
                 seat = self._seats[circuit.client]
                 seat.flying.pop(token, None)
-                self._pump(seat)
+                if seat.waiting:
+                    self._pump(seat)
+            case Connect(session, will):
+                if self.parted(circuit.client) is None:
+                    self._connect(circuit, session, will)
+                else:
+                    self.snap(circuit)
+            case Subscribe(filters, added):
+                self._subscribe(self._seats[circuit.client], filters, added)
+                circuit.down(Suback(filters))
             case Disconnect(goodbye):
                 if goodbye:
                     self.publish(goodbye.topic, goodbye.payload, qos=1, retain=goodbye.retain)
@@ -163,8 +166,9 @@ class Hub:
         circuit.will, circuit.receive_maximum = will, session.receive_maximum
         circuit.expiry_s = session.expiry_s if session.keep else None
         seat.circuit = circuit
-        seat.waiting.extendleft(reversed(seat.flying.values()))
-        seat.flying.clear()
+        if seat.flying:
+            seat.waiting = deque((*seat.flying.values(), *(seat.waiting or ())))
+            seat.flying.clear()
         circuit.down(Connack(resumed))
 
     def welcomed(self, circuit: Branch) -> None:
@@ -178,15 +182,26 @@ class Hub:
         """Routes a message to everybody who has subscribed; says whether anybody has."""
         if retain:
             self._retain(topic, payload)
-        stale = None if expiry_s is None else self.now + 1_000 * expiry_s
+        now = self.now
+        packet = _packet(topic, payload, qos, None if expiry_s is None else now + 1_000 * expiry_s)
         heard = False
-        seats = {number: seat for found in self._matcher.iter_match(topic) for number, seat in found.items()}
-        for _, seat in sorted(seats.items()):
-            if seat.circuit or (qos and self.now < seat.expires):
+        for seat in self._route(topic):
+            if seat.circuit or (qos and now < seat.expires):
                 heard = True
-                self._offer(seat, _Packet(topic, payload, qos, stale=stale))
+                self._offer(seat, packet)
                 self._pump(seat)
         return heard
+
+    def _route(self, topic: str) -> tuple["_Seat", ...]:
+        """Gives who has subscribed to a topic, in the order of their sessions."""
+        route = self._routes.get(topic)
+        if route is None:
+            seats = {number: seat for found in self._matcher.iter_match(topic) for number, seat in found.items()}
+            route = tuple(seat for _, seat in sorted(seats.items()))
+            if len(self._routes) >= ROUTES:
+                self._routes.clear()
+            self._routes[topic] = route
+        return route
 
     # ---- what the broker does with it
 
@@ -194,11 +209,12 @@ class Hub:
         self._listen(seat, filters)
         fresh = seat.filters if added is None else added
         for topic in sorted({topic for pattern in fresh for topic in self._remembered(pattern)}):
-            self._offer(seat, _Packet(topic, self._retained[topic], qos=1, retained=True))
+            self._offer(seat, _packet(topic, self._retained[topic], 1, retained=True))
         self._pump(seat)
 
     def _listen(self, seat: "_Seat", filters: tuple[str, ...]) -> None:
         """Has a client hear what these filters say, and nothing else."""
+        self._routes.clear()
         for pattern in seat.filters:
             del self._matcher[pattern][seat.number]
             if not self._matcher[pattern]:
@@ -225,7 +241,7 @@ class Hub:
     def _retain(self, topic: str, payload: bytes) -> None:
         known = topic in self._retained
         if payload:
-            self._retained[topic] = payload
+            self._retained[topic] = bytes(payload)
             if not known:
                 insort(self._topics, topic)
         elif known:
@@ -234,17 +250,24 @@ class Hub:
 
     def _offer(self, seat: "_Seat", packet: "_Packet") -> None:
         """Queues a message for a client that has subscribed to it."""
-        again = self.adversary.lingers(self.rng)
-        if again is not None:
-            self.at(self.now + again, lambda: self._haunt(seat, packet))
-        for payload in self.adversary.copies(packet.payload, self.rng):
+        for one in (packet,) if self.adversary is None else self._harmed(seat, packet, self.adversary):
+            if seat.waiting is None:
+                seat.waiting = deque()
             if len(seat.waiting) < self._queue:
-                seat.waiting.append(_Packet(packet.topic, payload, packet.qos, packet.retained, packet.stale))
+                seat.waiting.append(one)
             else:
                 self.dropped += 1
 
+    def _harmed(self, seat: "_Seat", packet: "_Packet", adversary: Adversary) -> list["_Packet"]:
+        again = adversary.lingers(self.rng)
+        if again is not None:
+            self.at(self.now + again, self._haunt, seat, packet)
+        copies = adversary.copies(packet.payload, self.rng)
+        return [_packet(packet.topic, payload, packet.qos, packet.stale, packet.retained) for payload in copies]
+
     def _haunt(self, seat: "_Seat", packet: "_Packet") -> None:
         """Queues a message once more that was delivered long ago."""
+        seat.waiting = seat.waiting or deque()
         seat.waiting.append(packet)
         self._pump(seat)
 
@@ -257,14 +280,16 @@ class Hub:
                 token = self.serial() if packet.qos else None
                 if token:
                     seat.flying[token] = packet
-                circuit.deliver(Delivery(packet.topic, packet.payload, packet.retained, token))
+                circuit.deliver(Delivery(packet.topic, packet.payload, packet.retained, token, packet.size))
+        if not seat.waiting:
+            seat.waiting = None
 
     def _lose(self, seat: "_Seat", circuit: Branch, reason: str) -> None:
         seat.circuit = None
         seat.expires = 0 if circuit.expiry_s is None else self.now + 1_000 * circuit.expiry_s
         will = circuit.will
         if will:
-            self.at(self.now + 1_000 * will.delay_s, lambda: self._mourn(seat, will))
+            self.at(self.now + 1_000 * will.delay_s, self._mourn, seat, will)
         circuit.lose(reason)
 
     def _mourn(self, seat: "_Seat", will: Last) -> None:
@@ -278,97 +303,28 @@ def _matcher() -> Any:
     return MQTTMatcher()  # type: ignore[no-untyped-call]
 
 
-@dataclass(frozen=True, slots=True)
-class _Packet:
+class _Packet(msgspec.Struct, frozen=True, gc=False):
     topic: str
     payload: bytes
     qos: int
-    retained: bool = False
-    stale: int | None = None  # ms: not delivered from then on
+    stale: int | None  # ms: not delivered from then on
+    retained: bool
+    size: int  # bytes of its PUBLISH
 
 
-@dataclass(slots=True)
+def _packet(topic: str, payload: bytes, qos: int, stale: int | None = None, retained: bool = False) -> _Packet:
+    return _Packet(topic, payload, qos, stale, retained, publish_size(topic, payload, qos=qos, expires=False, v5=True))
+
+
 class _Seat:
     """What the broker keeps of one client."""
 
-    number: int  # of the session
-    filters: tuple[str, ...] = ()
-    circuit: Branch | None = None  # while connected
-    waiting: deque[_Packet] = field(default_factory=deque)
-    flying: dict[int, _Packet] = field(default_factory=dict)  # token to what was sent and not acknowledged, in order
-    expires: int = 0  # ms; while not connected
+    __slots__ = ("circuit", "expires", "filters", "flying", "number", "waiting")
 
-
-class Circuit:
-    """One connection: packets take time, in order unless the adversary says otherwise, and are lost with the connection."""
-
-    def __init__(self, hub: Hub, client: str, end: End) -> None:
-        self.client = client
-        self.alive = True
-        # The broker's: what CONNECT says of the session, and whether CONNACK has arrived.
-        self.open = False
-        self.will: Last | None = None
-        self.receive_maximum = 0
-        self.expiry_s: int | None = None  # None: the session ends with the connection
-        self._hub = hub
-        self._end = end
-        self._up = self._down = 0  # ms: when the last packet of each way arrives
-        shape = self._shape = hub.shapes.get(client)
-        self._lines = None if shape is None else (Line(shape.up), Line(shape.down))
-
-    @property
-    def sent(self) -> int:
-        """When everything that has left the client is at the broker, in ms."""
-        return self._up
-
-    def up(self, packet: Up) -> None:
-        """Sends a packet to the broker."""
-        left = self._hub.now if self._lines is None else self._lines[0].leaves(self._hub.now, packet)
-        self._up = self._carry(self._up, left, lambda: self._hub.take(self, packet))
-
-    def down(self, packet: Down) -> None:
-        """Sends a packet to the client."""
-        self._down = self._carry(self._down, self._leaves(packet), lambda: self._reach(packet))
-
-    def deliver(self, packet: Delivery) -> None:
-        """Sends a message to the client; it may overtake what was sent before."""
-        hub = self._hub
-        last = hub.now if hub.adversary.overtakes(hub.rng) else self._down
-        arrival = self._carry(last, self._leaves(packet), lambda: self._reach(packet))
-        self._down = max(self._down, arrival)
-
-    def lose(self, reason: str) -> None:
-        """The connection is gone: the client sees it."""
-        if self.alive:
-            self.alive = False
-            self._end.lost(reason)
-
-    def snap(self, reason: str = "connection lost") -> None:
-        """Breaks the connection: both ends see it."""
-        self._hub.snap(self, reason)
-
-    def _leaves(self, packet: Down) -> int:
-        return self._hub.now if self._lines is None else self._lines[1].leaves(self._hub.now, packet)
-
-    def _reach(self, packet: Down) -> None:
-        self._hub.count(self.client, packet, up=False)
-        if isinstance(packet, Connack):
-            self._end.take(packet)
-            self._hub.welcomed(self)
-        else:
-            self._end.take(packet)
-
-    def _carry(self, last: int, left: int, action: Action) -> int:
-        """Has `action` done when a packet arrives that has `left` by then, not before `last`; gives when that is."""
-        hub = self._hub
-        snaps = hub.adversary.cuts(hub.rng)
-        latency = hub.adversary.latency(hub.rng) if self._shape is None else self._shape.latency_ms
-        arrival = max(last, left + latency)
-        hub.at(arrival, lambda: self._arrive(action, snaps))
-        return arrival
-
-    def _arrive(self, action: Action, snaps: bool) -> None:
-        if snaps or self._hub.parted(self.client) is not None:
-            self._hub.snap(self)
-        elif self.alive:
-            action()
+    def __init__(self, number: int) -> None:
+        self.number = number  # of the session
+        self.filters: tuple[str, ...] = ()
+        self.circuit: Branch | None = None  # while connected
+        self.waiting: deque[_Packet] | None = None  # there only while something waits: an empty one takes 624 bytes
+        self.flying: dict[int, _Packet] = {}  # token to what was sent and not acknowledged, in order
+        self.expires = 0  # ms; while not connected

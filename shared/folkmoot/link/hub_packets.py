@@ -2,32 +2,33 @@
 
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
+
+import msgspec
 
 from folkmoot.link.face import Last, Session
-from folkmoot.link.rules import publish_size
 
 CONTROL = 4  # bytes of an acknowledgement
 SETUP = 120  # about the bytes of a packet that sets a session up
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(msgspec.Struct, frozen=True, gc=False):
     """CONNECT."""
 
     session: Session
     will: Last | None
+    size: ClassVar[int] = SETUP
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(msgspec.Struct, frozen=True, gc=False):
     """SUBSCRIBE to all `filters`, or to `added` among them and UNSUBSCRIBE from all others."""
 
     filters: tuple[str, ...]
     added: tuple[str, ...] | None = None
+    size: ClassVar[int] = SETUP
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True, gc=False):
     """PUBLISH of a client, with the number that its acknowledgement names."""
 
     number: int
@@ -36,80 +37,66 @@ class Publish:
     retain: bool
     qos: int
     expiry_s: int | None
+    size: int  # bytes of the packet
 
 
-@dataclass(frozen=True, slots=True)
-class Puback:
+class Puback(msgspec.Struct, frozen=True, gc=False):
     """PUBACK of a client for the delivery that `token` names."""
 
     token: int
+    size: ClassVar[int] = CONTROL
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+class Disconnect(msgspec.Struct, frozen=True, gc=False):
     """DISCONNECT, behind a last word."""
 
     goodbye: Last | None
+    size: ClassVar[int] = CONTROL
 
 
 Up = Connect | Subscribe | Publish | Puback | Disconnect
 
 
-@dataclass(frozen=True, slots=True)
-class Connack:
+class Connack(msgspec.Struct, frozen=True, gc=False):
     """CONNACK."""
 
     resumed: bool
+    size: ClassVar[int] = CONTROL
 
 
-@dataclass(frozen=True, slots=True)
-class Suback:
+class Suback(msgspec.Struct, frozen=True, gc=False):
     """SUBACK."""
 
     filters: tuple[str, ...]
+    size: ClassVar[int] = CONTROL
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """PUBLISH of the broker; without a token it wants no acknowledgement."""
 
     topic: str
     payload: bytes
     retained: bool
     token: int | None
+    size: int  # bytes of the packet
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """PUBACK of the broker; `heard`: somebody has subscribed to it."""
 
     number: int
     heard: bool
+    size: ClassVar[int] = CONTROL
 
 
 Down = Connack | Suback | Delivery | Accepted
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True, gc=False):
     """No packet: the other end has seen the connection break."""
 
     reason: str
-
-
-def size(packet: Up | Down | Lost) -> int:
-    """Gives the bytes of a packet."""
-    match packet:
-        case Publish(_, topic, payload, _, qos, expiry_s):
-            return publish_size(topic, payload, qos=qos, expires=expiry_s is not None, v5=True)
-        case Delivery(topic, payload, _, token):
-            return publish_size(topic, payload, qos=0 if token is None else 1, expires=False, v5=True)
-        case Connect() | Subscribe():
-            return SETUP
-        case Lost():
-            return 0
-        case _:
-            return CONTROL
+    size: ClassVar[int] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +111,18 @@ class Shape:
 class Line:
     """One way of a line: packets leave one after another."""
 
+    __slots__ = ("_free", "_rate")
+
     def __init__(self, rate: float) -> None:
         """`rate` in bytes per ms."""
         self._rate = rate
         self._free = 0.0  # ms: when the last one has left
 
-    def leaves(self, now: int, packet: Up | Down) -> int:
-        """Gives when a packet's last byte has left that is handed over now, in ms."""
-        self._free = max(self._free, float(now)) + size(packet) / self._rate
+    def leaves(self, now: int, size: int) -> int:
+        """Gives when the last byte of a packet has left that is handed over now, in ms."""
+        if self._rate == inf:
+            return now
+        self._free = max(self._free, float(now)) + size / self._rate
         return -int(-self._free // 1)
 
 
@@ -143,12 +134,3 @@ class Traffic:
     bytes_up: int = 0
     packets_down: int = 0
     bytes_down: int = 0
-
-    def add(self, packet: Up | Down, *, up: bool) -> None:
-        """Counts a packet."""
-        if up:
-            self.packets_up += 1
-            self.bytes_up += size(packet)
-        else:
-            self.packets_down += 1
-            self.bytes_down += size(packet)

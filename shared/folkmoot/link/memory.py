@@ -1,6 +1,7 @@
 """A link to a broker in memory (folkmoot.link.hub): the face of the real one, without socket or event loop."""
 
 from dataclasses import replace
+from typing import Any
 
 from folkmoot.link.agenda import Action
 from folkmoot.link.face import (
@@ -8,6 +9,7 @@ from folkmoot.link.face import (
     Arrived,
     Connected,
     Disconnected,
+    Event,
     Failed,
     Key,
     Last,
@@ -28,6 +30,19 @@ RETRY_MS = (1_000, 3_000)  # until the next attempt to connect: the first wait o
 
 class MemoryLink:
     """A link (folkmoot.link.face.Link). Its sink is called inside the agenda's steps, and may use the link."""
+
+    __slots__ = (
+        "_before",
+        "_circuit",
+        "_network",
+        "_number",
+        "_pending",
+        "_running",
+        "_session",
+        "_sink",
+        "_subscribed",
+        "_taken",
+    )
 
     def __init__(self, network: Network, session: Session, sink: Sink) -> None:
         self._network = network
@@ -72,12 +87,13 @@ class MemoryLink:
         circuit = self._circuit
         if circuit is None or not self.free:
             return False
-        if publish_size(topic, payload, qos=qos, expires=expiry_s is not None, v5=True) > self._session.max_packet:
-            self._later(lambda: self._sink(Failed(key, TOO_LARGE)))
+        size = publish_size(topic, payload, qos=qos, expires=expiry_s is not None, v5=True)
+        if size > self._session.max_packet:
+            self._later(self._tell, Failed(key, TOO_LARGE))
             return True
         self._number += 1
         self._pending[self._number] = key
-        circuit.up(Publish(self._number, topic, payload, retain, qos, expiry_s))
+        circuit.up(Publish(self._number, topic, payload, retain, qos, expiry_s, size))
         return True
 
     def ack(self, token: Token) -> None:
@@ -102,7 +118,7 @@ class MemoryLink:
         self._running = False
         circuit = self._circuit
         if circuit is None:
-            self._later(lambda: self._sink(Stopped()))
+            self._later(self._tell, Stopped())
         elif self._taken:
             circuit.up(Disconnect(goodbye))
         else:
@@ -128,21 +144,24 @@ class MemoryLink:
     def _retry(self, earliest: int) -> None:
         self._network.agenda.at(earliest + self._network.rng.randint(*RETRY_MS), self._dial)
 
-    def _later(self, action: Action) -> None:
+    def _later(self, action: Action, *given: Any) -> None:
         """Has something done at once, but not within the call that is under way."""
-        self._network.agenda.at(self._network.agenda.now, action)
+        self._network.agenda.at(self._network.agenda.now, action, *given)
+
+    def _tell(self, event: Event) -> None:
+        self._sink(event)
 
     def take(self, packet: Down) -> None:
         """Takes what the broker says."""
         match packet:
+            case Delivery(topic, payload, retained, token):
+                self._sink(Arrived(topic, payload, retained, None if token is None else (self._circuit, token)))
+            case Accepted(number, heard):
+                self._sink(Published(self._pending.pop(number), heard))
             case Connack(resumed):
                 self._welcome(resumed)
             case Suback(filters):  # only now do we know that the session holds them
                 self._subscribed = filters == self._session.filters
-            case Accepted(number, heard):
-                self._sink(Published(self._pending.pop(number), heard))
-            case Delivery(topic, payload, retained, token):
-                self._sink(Arrived(topic, payload, retained, None if token is None else (self._circuit, token)))
 
     def _welcome(self, resumed: bool) -> None:
         circuit = self._circuit

@@ -56,6 +56,8 @@ class Journal(Protocol):
 class Local:
     """The journal of a node that has its own file."""
 
+    __slots__ = "_ledger"
+
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
@@ -73,6 +75,8 @@ class Local:
 
 class Stepper:
     """A node, step by step: whoever has it says when."""
+
+    __slots__ = ("_flood", "_inbox", "_journal", "_rouse", "_taken", "_timeline", "_waiting")
 
     def __init__(self, journal: Journal, timeline: Timeline, rouse: Callable[[], None]) -> None:
         """`rouse` hears that something has come."""

@@ -161,7 +161,7 @@ def update(learner: Learner, base: bytes, weight: int, bound: float) -> dict[str
     Raises JobFault("diverged") where an element is no number, or larger than `bound`: nobody would take it.
     """
     layout = learner.manifest.layout
-    before, after = arrays.unpack(layout, base), arrays.unpack(layout, learner.get_weights())
+    before, after = arrays.unpack(layout, base), learner.tensors()
     groups = {}
     for name, tensors in layout.groups.items():
         delta = np.concatenate([np.subtract(after[one.name], before[one.name]).ravel() for one in tensors])
@@ -174,8 +174,11 @@ def update(learner: Learner, base: bytes, weight: int, bound: float) -> dict[str
 
 def total(losses: Floats) -> int:
     """Gives the sum of losses in units of 2^-20, each rounded by itself."""
-    bounded = np.nan_to_num(losses.astype(np.float64), nan=LARGEST).clip(-LARGEST, LARGEST)
-    return int(np.rint(bounded * UNIT).sum())
+    units = losses.astype(np.float64)
+    np.fmin(units, LARGEST, out=units)  # what is no number, too
+    np.maximum(units, -LARGEST, out=units)
+    units *= UNIT
+    return int(np.rint(units, out=units).sum())
 
 
 def _write(folder: Path, name: str, content: bytes) -> str:

@@ -19,6 +19,24 @@ EXPIRY = 3_600  # s that a broker keeps a message without a deadline for somebod
 class Outlet:
     """The queue of one link. It keeps a message until the broker has it; that it arrives is the protocol's business."""
 
+    __slots__ = (
+        "_boot",
+        "_flying",
+        "_link",
+        "_make_id",
+        "_me",
+        "_sequence",
+        "_tree",
+        "_upper",
+        "_waiting",
+        "_wall",
+        "_weight",
+        "bytes",
+        "messages",
+        "sealing",
+        "sent",
+    )
+
     def __init__(self, link: Link, tree: Tree, me: str, *, upper: bool, boot: int, make_id: MakeId, wall: Source) -> None:
         """`me` signs; `upper`: which end this is; `boot` and a sequence make messages tellable apart."""
         self._link = link
@@ -29,6 +47,7 @@ class Outlet:
         self._sequence = 0
         self._make_id = make_id
         self._wall = wall
+        self.sealing: Callable[[codec.Envelope], bytes] = codec.seal
         self._waiting: dict[Hashable, Send] = {}
         self._weight = 0  # bytes of memory that those take
         self._flying: dict[int, Send] = {}
@@ -46,6 +65,9 @@ class Outlet:
 
     def post(self, sends: Sequence[Send], now: int) -> None:
         """Queues messages and hands over what the link takes. A newer message with the same key replaces one that waits."""
+        if len(sends) == 1 and not self._waiting and self._link.free > 0:
+            self._leave(sends[0], now)
+            return
         for send in sends:
             self._put(send)
             while len(self._waiting) > WAITING or self._weight > WEIGHT:
@@ -74,7 +96,7 @@ class Outlet:
 
     def last(self, send: Send, delay_s: int = 0) -> Last:
         """Gives a message that does not wait here, for a will or a goodbye."""
-        return Last(self._topic(send), self._seal(send, send.body, None), send.retain, delay_s)
+        return Last(self._topic(send), bytes(self._seal(send, send.body, None)), send.retain, delay_s)
 
     def _put(self, send: Send) -> None:
         """Puts a message behind all that wait, in the place of an older one of its kind."""
@@ -90,24 +112,29 @@ class Outlet:
 
     def _flush(self, now: int) -> None:
         while self._waiting and self._link.free > 0:
-            send = self._pop()
-            left = None if send.deadline is None else max(0, send.deadline - now)
-            if isinstance(send.body, Ask) and left == 0:
-                continue  # late before it left
-            body = send.whole
-            if body is None:
-                continue  # somebody has dropped what it was about: an answer that was receipted while its pieces waited
-            payload = self._seal(send, body, left)
-            expiry = None if send.retain else EXPIRY if left is None else max(1, -(-left // 1000))
-            qos = 0 if isinstance(send.body, Telemetry) else 1
-            if not self._link.send(self._sequence, self._topic(send), payload, retain=send.retain, qos=qos, expiry_s=expiry):
-                self._waiting = {send.key: send} | self._waiting
-                self._weight += send.weight
+            if not self._leave(self._pop(), now):
                 return
-            self._flying[self._sequence] = send
-            self.bytes += len(payload)
-            self.messages += 1
-            self.sent(send.member, send.ask, len(payload))
+
+    def _leave(self, send: Send, now: int) -> bool:
+        """Hands one message over; says False where the link does not take it, and it waits, first of all."""
+        left = None if send.deadline is None else max(0, send.deadline - now)
+        if isinstance(send.body, Ask) and left == 0:
+            return True  # late before it left
+        body = send.whole
+        if body is None:
+            return True  # somebody has dropped what it was about: an answer that was receipted while its pieces waited
+        payload = self._seal(send, body, left)
+        expiry = None if send.retain else EXPIRY if left is None else max(1, -(-left // 1000))
+        qos = 0 if isinstance(send.body, Telemetry) else 1
+        if not self._link.send(self._sequence, self._topic(send), payload, retain=send.retain, qos=qos, expiry_s=expiry):
+            self._waiting = {send.key: send} | self._waiting
+            self._weight += send.weight
+            return False
+        self._flying[self._sequence] = send
+        self.bytes += len(payload)
+        self.messages += 1
+        self.sent(send.member, send.ask, len(payload))
+        return True
 
     def _seal(self, send: Send, body: Body, remaining: int | None) -> bytes:
         self._sequence += 1
@@ -121,7 +148,7 @@ class Outlet:
             ts_ms=max(0, self._wall()),
             fresh=(self._boot, self._sequence),
         )
-        return codec.seal(envelope)
+        return self.sealing(envelope)
 
     def _topic(self, send: Send) -> str:
         if self._upper and isinstance(send.body, Status):

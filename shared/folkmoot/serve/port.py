@@ -18,12 +18,22 @@ AHEAD = 64  # numbers of connections that are set aside at once: at a reconnect 
 FAULTS = 1_000  # kinds of fault that are remembered as logged; a sender that has more of them is heard of by their number
 
 
+def _without_a_word() -> None:
+    """Goes."""
+
+
+def _unheard(up: bool) -> None:
+    """Hears nothing."""
+
+
 class Births:
     """Counts the connections of one hop: a will of an earlier one can be told from the last birth.
 
     What is stored is the last number that may have been used, AHEAD of those that are: a link that comes and goes wears out no
     card, and one that is lost while the disk is full comes back all the same.
     """
+
+    __slots__ = ("_last", "_ledger", "_name", "current")
 
     def __init__(self, ledger: Ledger, hop: str) -> None:
         self._ledger = ledger
@@ -42,17 +52,31 @@ class Births:
 class Port:
     """Joins a node to a link: what arrives goes to the node, what a stored batch says goes out."""
 
+    __slots__ = (
+        "_faults",
+        "_leaving",
+        "_post",
+        "_stopped",
+        "_timeline",
+        "farewell",
+        "faults",
+        "hop",
+        "link",
+        "outlet",
+        "standing",
+    )
+
     def __init__(self, hop: str, post: Callable[[str, Any], None], timeline: Timeline) -> None:
         """`post(hop, event)` puts an event into the node's inbox."""
         self.hop = hop
         self._post = post
         self._timeline = timeline
-        self._faults: set[tuple[str, str]] = set()
+        self._faults: dict[tuple[str, str], None] = {}  # kinds that have been logged
         self.faults = 0
         self.link: Link
         self.outlet: Outlet
-        self.farewell: Callable[[], Last | None] = lambda: None
-        self.standing: Callable[[bool], None] = lambda up: None
+        self.farewell: Callable[[], Last | None] = _without_a_word
+        self.standing: Callable[[bool], None] = _unheard
         """Hears that the link has come or gone."""
         self._stopped = False
         self._leaving: asyncio.Event | None = None
@@ -63,12 +87,14 @@ class Port:
 
     def hear(self, event: Event) -> None:
         """Takes what the link says: the link's sink."""
+        if isinstance(event, Arrived):
+            self._post(self.hop, event)
+            return
         failed = self.outlet.hear(event, self._timeline.now())
         if failed is not None:
             log.warning("the broker refused a message", extra={"hop": self.hop, "kind": type(failed.body).__name__})
         if isinstance(event, Connected | Disconnected):
             self.standing(isinstance(event, Connected))
-        if isinstance(event, Arrived | Connected | Disconnected):
             self._post(self.hop, event)
         elif isinstance(event, Stopped):
             self._stopped = True
@@ -84,7 +110,8 @@ class Port:
 
     def perform(self, batch: Batch) -> None:
         """Does what a stored batch says."""
-        self.outlet.post(batch.sends, self._timeline.now())
+        if batch.sends:
+            self.outlet.post(batch.sends, self._timeline.now())
         for token in batch.acks:
             self.link.ack(token)
         for fault in batch.faults:
@@ -102,7 +129,7 @@ class Port:
         self.faults += 1
         kind = (fault.member, fault.reason)
         if kind not in self._faults and len(self._faults) < FAULTS:
-            self._faults.add(kind)
+            self._faults[kind] = None
             log.warning(
                 "message refused",
                 extra={"hop": self.hop, "member": fault.member, "reason": fault.reason, "detail": fault.detail},

@@ -73,11 +73,14 @@ class Learner:
             self._run["reset"]()
         self._weighted = True
 
+    def tensors(self) -> dict[str, Array]:
+        """Gives every tensor by its name."""
+        found = self._call("get_weights")
+        return {tensor.name: found[f"w{i}"] for i, tensor in enumerate(self.manifest.layout.tensors)}
+
     def get_weights(self) -> bytes:
         """Gives every tensor as one block."""
-        found = self._call("get_weights")
-        layout = self.manifest.layout
-        return arrays.pack(layout, {tensor.name: found[f"w{i}"] for i, tensor in enumerate(layout.tensors)})
+        return arrays.pack(self.manifest.layout, self.tensors())
 
     def train(
         self,

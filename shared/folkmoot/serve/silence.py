@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import Any
 
 from folkmoot.errors import DiskFault
+from folkmoot.hop.answers import PREFIX as MEMBER
 from folkmoot.hop.lower import HEARTBEAT
-from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.hop.standstill import Standstill
 from folkmoot.link.face import Arrived, Connected
 from folkmoot.serve.port import Births, Port

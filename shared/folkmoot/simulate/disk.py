@@ -13,8 +13,8 @@ from typing import Any
 
 from folkmoot.errors import PeerFault, StoreFault
 from folkmoot.hop import events, member
+from folkmoot.hop.answers import PREFIX as MEMBER
 from folkmoot.hop.batch import Batch, Event
-from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.store.spool import LIMIT, SYNC
 from folkmoot.wire import chunks, codec
 
@@ -37,7 +37,7 @@ def _nobody(batches: Collection[Batch]) -> None:
 class _Commit:
     """One transaction."""
 
-    events: list[tuple[str, int, bytes]]
+    events: list[tuple[str, int, Any]]
     keeps: list[tuple[str, bytes, bytes]]
     forgets: list[str]
     drops: list[tuple[str, bytes]]
@@ -67,7 +67,7 @@ class _State:
     __slots__ = ("events", "facts", "payloads")
 
     def __init__(self) -> None:
-        self.events: dict[str, list[tuple[int, bytes]]] = {}
+        self.events: dict[str, list[tuple[int, Any]]] = {}
         self.payloads: dict[tuple[str, bytes], bytes] = {}
         self.facts: dict[str, Any] = {}
 
@@ -88,6 +88,8 @@ class _State:
 
 class Disk:
     """What is on the disk. `boot()` gives the stores of one life of the machine."""
+
+    __slots__ = ("blobs", "commits", "committed", "fresh", "parts", "step", "synced")
 
     def __init__(self) -> None:
         self.step: Callable[[], None] = _nothing
@@ -129,6 +131,15 @@ class Disk:
         """What the tables hold."""
         return (row for commit in self.commits for row in commit.rows)
 
+    def write(self, event: Event) -> Any:
+        """Gives what is put down for an event."""
+        return codec.dump(event)
+
+    def read(self, written: Any, kind: Any) -> Event:
+        """Gives the event that was put down."""
+        event: Event = codec.load(written, kind, limit=EVENT)
+        return event
+
     def state(self) -> _State:
         """Gives what a program finds that starts now."""
         found = _State()
@@ -146,6 +157,8 @@ class Disk:
 class Steady(Disk):
     """A disk that loses nothing: what is written is there, and how it came to be is not remembered. For many machines."""
 
+    __slots__ = ("_state", "table")
+
     def __init__(self) -> None:
         super().__init__()
         self._state = _State()
@@ -155,6 +168,15 @@ class Steady(Disk):
     def rows(self) -> Iterator[Any]:
         """What the tables hold."""
         return iter(self.table)
+
+    def write(self, event: Event) -> Any:
+        """Gives the event: nothing damages it, and it never changes."""
+        return event
+
+    def read(self, written: Any, kind: Any) -> Event:
+        """Gives it back."""
+        event: Event = written
+        return event
 
     def state(self) -> _State:
         """Gives what a program finds that starts now; it is what the ledger of that program goes on writing to."""
@@ -171,6 +193,8 @@ class Steady(Disk):
 class Ledger:
     """As folkmoot.store.ledger.Ledger."""
 
+    __slots__ = ("_disk", "_state", "rows")
+
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._state = disk.state()
@@ -180,7 +204,7 @@ class Ledger:
         """Stores batches and facts, all or nothing."""
         rows, self.rows = self.rows, []
         commit = _Commit(
-            [(key, batch.now, codec.dump(event)) for batch in batches for key, event in batch.rows],
+            [(key, batch.now, self._disk.write(event)) for batch in batches for key, event in batch.rows],
             [(keep.owner, keep.payload, keep.content) for batch in batches for keep in batch.payloads],
             [owner for batch in batches for owner in batch.forgets],
             [drop for batch in batches for drop in batch.drops],
@@ -197,7 +221,7 @@ class Ledger:
         """Gives every machine that is not forgotten: its key, and its events with their times, oldest first."""
         for key, history in list(self._state.events.items()):
             kind: Any = member.Event if key.startswith(MEMBER) else events.Event
-            yield key, [(now, codec.load(event, kind, limit=EVENT)) for now, event in history]
+            yield key, [(now, self._disk.read(event, kind)) for now, event in history]
 
     def payload(self, owner: str, payload: bytes) -> bytes | None:
         """Gives a kept payload, or None."""
@@ -235,6 +259,8 @@ class Ledger:
 class Cache:
     """As folkmoot.store.cache.Cache, without a limit."""
 
+    __slots__ = ("_disk", "synced")
+
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self.synced = False  # whether what is put here stays through a power cut
@@ -254,9 +280,9 @@ class Cache:
         except KeyError:
             raise StoreFault(f"blob {blob.hex()[:16]} is not here") from None
 
-    def put(self, data: bytes) -> bytes:
-        """Stores a blob; gives its sha256."""
-        blob = codec.digest(data)
+    def put(self, data: bytes, blob: bytes = b"") -> bytes:
+        """Stores a blob; gives its sha256. `blob`: that, where the caller has just worked it out."""
+        blob = blob or codec.digest(data)
         if blob not in self._disk.blobs:
             self._disk.step()
             self._disk.blobs[blob] = data
@@ -268,6 +294,8 @@ class Cache:
 
 class Spool:
     """As folkmoot.store.spool.Spool: a piece that is written survives a crash, a synced one also a power cut."""
+
+    __slots__ = ("_disk", "_unsynced", "limit")
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, Protocol
 
 from folkmoot.clock import Mark, Timeline
 from folkmoot.hop.batch import Batch
 from folkmoot.link.agenda import Action, Agenda
-from folkmoot.link.face import Session
+from folkmoot.link.face import Last, Session
 from folkmoot.link.memory import MemoryLink
 from folkmoot.link.wire import Network
 from folkmoot.serve.driver import Journal, Local, Node, Stepper
@@ -17,6 +18,7 @@ from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Births, Port
 from folkmoot.simulate.clock import Setting, wall
 from folkmoot.simulate.disk import Crash, Disk
+from folkmoot.wire import codec
 from folkmoot.wire.topics import Tree
 
 
@@ -78,13 +80,39 @@ class Place:
     hubs: Mapping[str, Network]  # hop to the way to its broker
     inline: int  # bytes that travel inside a message
     max_packet: int  # bytes
-    ears: Ears
+    ears: Ears | None  # None: nobody listens
     stores: Stores = field(default_factory=Disk)
     guard: Callable[[Action], None] = _do  # does something in which the machine may crash
+    harmless: bool = False  # the network damages nothing: what was sealed here needs no parsing here
+
+
+def _will(port: Port, member: str, births: Births) -> Last:
+    return port.will(member, births.next(), 0)
 
 
 class Host(ABC):
     """A machine. Subclasses are the tiers' (`simulated.py` in each of them)."""
+
+    __slots__ = (
+        "_off_since",
+        "_planned",
+        "boot",
+        "cache",
+        "clock",
+        "countdown",
+        "doom",
+        "down_ms",
+        "driver",
+        "ledger",
+        "lives",
+        "name",
+        "node",
+        "place",
+        "ports",
+        "spool",
+        "timeline",
+        "up",
+    )
 
     def __init__(self, name: str, place: Place) -> None:
         self.name = name
@@ -102,7 +130,8 @@ class Host(ABC):
         self._off_since = 0
         self._planned: int | None = None  # ms of the agenda: when its next step is put down
         place.stores.step = self._durable
-        place.stores.committed = lambda batches: place.ears.committed(name, batches)
+        if (ears := place.ears) is not None:
+            place.stores.committed = lambda batches: ears.committed(name, batches)
 
     def _durable(self) -> None:
         if self.countdown:
@@ -150,13 +179,15 @@ class Host(ABC):
         session = Session(
             client=f"{me}-{hop}" if upper else me,
             filters=tree.upper_filters() if upper else tree.lower_filters(me),
-            will=lambda: port.will("" if upper else me, births.next(), 0),
+            will=partial(_will, port, "" if upper else me, births),
             window=32 if upper else 8,
             receive_maximum=32 if upper else 8,
             max_packet=self.place.max_packet,
         )
         link = MemoryLink(self.place.hubs[hop], session, port.hear)
         outlet = Outlet(link, tree, me, upper=upper, boot=self.boot, make_id=self.place.make_id, wall=self.wall)
+        if self.place.harmless:
+            outlet.sealing = codec.sealed
         port.attach(link, outlet)
         self.ports[hop] = port
         return births
@@ -167,7 +198,8 @@ class Host(ABC):
         try:
             turn.send(None)
         except StopIteration as end:
-            self.place.ears.stepped(self.name, end.value.values())
+            if self.place.ears is not None:
+                self.place.ears.stepped(self.name, end.value.values())
             return
         raise AssertionError("a step of a simulated machine waits for something")
 
@@ -179,7 +211,7 @@ class Host(ABC):
     def _plan(self, at: int) -> None:
         if self._planned is None or at < self._planned:
             self._planned = at
-            self.place.agenda.at(at, lambda: self._act(at))
+            self.place.agenda.at(at, self._act, at)
 
     def _act(self, at: int) -> None:
         if at != self._planned:

@@ -76,9 +76,12 @@ class Cache:
             path.unlink(missing_ok=True)
         return False
 
-    def put(self, data: bytes) -> bytes:
-        """Stores a blob; gives its sha256. Raises DiskFault where there is no room."""
-        blob = codec.digest(data)
+    def put(self, data: bytes, blob: bytes = b"") -> bytes:
+        """Stores a blob; gives its sha256. `blob`: that, where the caller has just worked it out.
+
+        Raises DiskFault where there is no room.
+        """
+        blob = blob or codec.digest(data)
         if not self.has(blob):
             path = self.path(blob)
             fresh = path.with_suffix(".new")

@@ -14,8 +14,8 @@ from typing import Any
 
 from folkmoot.errors import StoreFault
 from folkmoot.hop import events, member
+from folkmoot.hop.answers import PREFIX as MEMBER
 from folkmoot.hop.batch import Batch, Event
-from folkmoot.hop.lower import PREFIX as MEMBER
 from folkmoot.store import disk
 from folkmoot.wire import codec
 

@@ -248,6 +248,24 @@ def seal(envelope: Envelope) -> bytes:
     return check(cbor2.dumps(fields, canonical=True))
 
 
+class Sealed(bytes):
+    """The bytes of a message that know what they were made of, as long as they stay in one process."""
+
+    envelope: Envelope
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        return bytes, (bytes(self),)
+
+
+def sealed(envelope: Envelope) -> Sealed:
+    """Gives what `seal` gives, and spares `unseal` the work: for a network in memory that damages nothing."""
+    data = Sealed(seal(envelope))
+    if isinstance(envelope.body, Hello):
+        envelope = msgspec.structs.replace(envelope, digest=digest(dump(envelope.body)))
+    data.envelope = envelope
+    return data
+
+
 def check(data: bytes) -> bytes:
     """Gives an envelope's bytes with the CRC-32 that they should have in the place of their last four."""
     content = memoryview(data)[:-4]
@@ -261,6 +279,8 @@ def unseal(data: bytes | memoryview, *, limit: int) -> Envelope:
     """
     if len(data) > limit:
         raise PeerFault("oversized", f"{len(data)} bytes; {limit} are allowed")
+    if type(data) is Sealed:
+        return data.envelope
     if data[-6:-4] != _CHECK_HEAD or zlib.crc32(data[:-4]).to_bytes(4, "big") != data[-4:]:
         raise PeerFault("crc", "damaged on its way")
     fields = parse(data, limit=limit)

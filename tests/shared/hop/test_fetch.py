@@ -61,10 +61,10 @@ def test_what_is_lost_is_asked_for_again_less_and_less_often(tmp_path: Path) -> 
     one.take(block(1), 0)
     waits = []
     for _ in range(7):
-        assert one.due is not None
-        now = one.due
+        assert one.wake is not None
+        now = one.wake
         assert asked(one.again(now)) == [0]
-        waits.append(one.due - now)
+        waits.append(one.wake - now)
     assert (waits[0], waits[1], waits[-1]) == (PATIENCE, 2 * PATIENCE, PATIENCE_CAP)
 
 
@@ -82,16 +82,16 @@ def test_there_is_nothing_to_wait_for_without_a_connection(tmp_path: Path) -> No
     one = fetch(tmp_path)
     one.get(0)
     one.rest()
-    assert one.due is None
+    assert one.wake is None
     one.resume(70_000)
-    assert one.due == 70_000 + PATIENCE
+    assert one.wake == 70_000 + PATIENCE
 
 
 def test_before_it_has_begun_it_takes_what_comes_and_asks_for_nothing(tmp_path: Path) -> None:
     one = fetch(tmp_path)
     assert [one.take(block(index), 1) for index in range(WINDOW)] == ["wait"] * WINDOW
     one.resume(2)
-    assert one.due is None
+    assert one.wake is None
     assert asked(one.get(3)) == list(range(WINDOW, 2 * WINDOW))
 
 

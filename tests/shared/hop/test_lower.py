@@ -71,7 +71,7 @@ def test_only_the_missing_pieces_are_sent(tmp_path: Path) -> None:
     down(end, question(), ask=DEED)
     batch, data = Batch(5), bytes(50_000)
     end.worked(batch, end.members[DEED], data)
-    end._outbox.commit([batch], {})  # type: ignore[attr-defined]
+    end._answers._outbox.commit([batch], {})  # type: ignore[attr-defined]
     payload = codec.digest(data)
     batch = down(end, Receipt(status="need", payload=payload, have=b"\x05"), ask=DEED)
     assert [send.body.index for send in sent(batch, Chunk) if isinstance(send.body, Chunk)] == [1, 3]
@@ -84,7 +84,7 @@ def offering(folder: Path, data: bytes) -> Lower:
     down(end, question(), ask=DEED)
     batch = Batch(5)
     end.worked(batch, end.members[DEED], data)
-    end._outbox.commit([batch], {})  # type: ignore[attr-defined]
+    end._answers._outbox.commit([batch], {})  # type: ignore[attr-defined]
     return end
 
 
@@ -106,15 +106,15 @@ def test_pieces_of_an_answer_that_is_gone_by_then_or_cannot_be_read_do_not_leave
     first, second, *_ = sent(down(end, need, ask=DEED), Chunk)
     done = down(end, Receipt(status="ok", payload=codec.digest(data)), ask=DEED)
     assert first.whole is not None
-    end._outbox.commit([done], {})  # type: ignore[attr-defined]
+    end._answers._outbox.commit([done], {})  # type: ignore[attr-defined]
     assert first.whole is None
-    end._outbox.close()  # type: ignore[attr-defined]
+    end._answers._outbox.close()  # type: ignore[attr-defined]
     assert second.whole is None
 
 
 def test_an_ask_with_fewer_leaves_that_comes_with_the_receipt_is_answered_anew_and_that_is_stored(tmp_path: Path) -> None:
     end = furnished(tmp_path)
-    ledger = end._outbox
+    ledger = end._answers._outbox
     assert isinstance(ledger, Ledger)
     both, one = (question(each=tuple(map(Invited, names))) for names in ("ab", "b"))
     first = down(end, both, ask=DEED)

@@ -8,7 +8,8 @@ from folkmoot.link.agenda import Agenda
 from folkmoot.link.face import Arrived, Connected, Disconnected, Last, Session, Stopped, Unreachable
 from folkmoot.link.far import Trunk, Uplink
 from folkmoot.link.hub import Hub
-from folkmoot.link.hub_packets import Down, Lost, Publish, Shape, Up, size
+from folkmoot.link.hub_packets import Down, Lost, Shape, Up
+from folkmoot.link.rules import publish_size
 from tests.kit.party import Party
 
 LATENCY = 20
@@ -115,6 +116,6 @@ def test_a_line_takes_as_long_as_its_rate_says(length: int) -> None:
         ways.run(LATENCY * (ways.here.now // LATENCY + 2))
         assert ways.here.now < 100_000
     took = ways.here.now - start
-    alone = size(Publish(1, "to/b", bytes(length), retain=False, qos=1, expiry_s=None)) / rate
+    alone = publish_size("to/b", bytes(length), qos=1, expires=False, v5=True) / rate
     assert heard
     assert 2 * alone + 2 * LATENCY <= took <= 2 * alone + 6 * LATENCY

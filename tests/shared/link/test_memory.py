@@ -1,11 +1,11 @@
 """The link in memory keeps the promises of the real one, and its adversary breaks only what it says."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from msgspec.structs import replace
 
 from folkmoot.link.adversary import Adversary, Partition
 from folkmoot.link.face import (

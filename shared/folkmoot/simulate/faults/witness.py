@@ -6,8 +6,8 @@ from typing import Any
 
 from folkmoot.errors import FolkmootError
 from folkmoot.hop import member
+from folkmoot.hop.answers import PREFIX
 from folkmoot.hop.batch import Batch
-from folkmoot.hop.lower import PREFIX
 from folkmoot.simulate.faults.world import World
 from folkmoot.wire import partial
 

@@ -17,17 +17,17 @@ from folkmoot.link.far import Trunk
 from folkmoot.link.hub import Hub
 from folkmoot.link.hub_packets import Down, Lost, Up
 from folkmoot.simulate.disk import Steady
-from folkmoot.simulate.host import Ears, Place
+from folkmoot.simulate.host import Place
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.crew import Crew
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import INLINE, Parcel, ids
+from folkmoot.simulate.scenario.home import INLINE, Ids, Parcel
 from folkmoot.simulate.scenario.trade import MAX_PACKET
 from folkmoot.simulate.stuck import Stuck
 from folkmoot.simulate.tables import Row
 from folkmoot.simulate.tiers import tier
 
-BEGINS = 60_000  # ms: when the run is started; by then whoever is not away has come up, and the cloud knows of it
+BEGINS = 20_000  # ms: when the run is started; by then whoever is not away has come up, and the cloud knows of it
 
 
 class Centre:
@@ -45,13 +45,14 @@ class Centre:
         self._scenario = scenario
         place = Place(
             agenda=self.agenda,
-            make_id=ids("cloud"),
+            make_id=Ids("cloud"),
             seed=scenario.seed,
             hubs={"down": self.hub},
             inline=INLINE,
             max_packet=MAX_PACKET,
-            ears=Ears(),
+            ears=None,
             stores=self.disk,
+            harmless=True,
         )
         self.cloud: Any = tier("cloud").CloudHost("cloud", place)
         self.messages: Counter[int] = Counter()  # of each round that is over
@@ -83,8 +84,8 @@ class Centre:
     def advance(self, horizon: int, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Does all that happens before `horizon`; gives what is on its way to homes. `parcels` have come from there."""
         for one in parcels:
-            trunk = self._trunk(one.home)
-            self.agenda.at(one.at, lambda one=one, trunk=trunk: trunk.receive(one.wire, one.packet), one.order)  # type: ignore[misc]
+            trunk = self._trunk(one.branch)
+            self.agenda.at(one.at, trunk.receive, one.wire, one.packet, order=one.order)
         self.agenda.run(horizon - 1)
         out, self._out = self._out, []
         return out
@@ -97,13 +98,14 @@ class Centre:
     def _trunk(self, number: int) -> Trunk:
         trunk = self._trunks.get(number)
         if trunk is None:
-            home = profile.home(self._scenario, number)
+            fleet = self._scenario.fleet
+            of = profile.region(self._scenario, 0, number) if fleet.regions else profile.home(self._scenario, number)
 
             def emit(at: int, wire: int, packet: Up | Down | Lost) -> None:
                 serial = self._serials[number] = self._serials.get(number, 0) + 1
                 self._out.append(Parcel(at, number, serial, wire, packet))
 
-            trunk = self._trunks[number] = Trunk(self.hub, home.name, home.shape, emit)
+            trunk = self._trunks[number] = Trunk(self.hub, of.name, of.shape, emit)
         return trunk
 
 
@@ -116,7 +118,7 @@ class Clockwork:
         self._window = profile.lookahead(scenario)
         self._limit = round(scenario.hours * 3_600_000)
         self._nexts = [each.end().next for each in crews]
-        self._whose = {home: number for number, each in enumerate(crews) for home in each.homes}
+        self._whose = {branch: number for number, each in enumerate(crews) for branch in each.branches}
         self._down: list[list[Parcel]] = [[] for _ in crews]
         self._up: list[Parcel] = []
         self.now = 0
@@ -149,7 +151,7 @@ class Clockwork:
                 busy.append(number)
         parcels, self._up = self._up, []
         for parcel in self._centre.advance(horizon, parcels):
-            self._down[self._whose[parcel.home]].append(parcel)
+            self._down[self._whose[parcel.branch]].append(parcel)
         for number in busy:
             moved = self._crews[number].end()
             self._nexts[number] = moved.next

@@ -8,9 +8,9 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from folkmoot.errors import FolkmootError
-from folkmoot.simulate.scenario import examples
+from folkmoot.simulate.scenario import examples, profile
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import Homes, Parcel, Seen, Tally
+from folkmoot.simulate.scenario.home import Branches, Parcel, Seen, Tally
 from folkmoot.simulate.scenario.trade import School
 from folkmoot.wire import bundle
 
@@ -37,7 +37,7 @@ class Died(FolkmootError):
 class Crew(Protocol):
     """Some homes, wherever they are."""
 
-    homes: range
+    branches: range
 
     def begin(self, step: Step) -> None:
         """Has them take a step."""
@@ -56,19 +56,19 @@ class Crew(Protocol):
         ...
 
 
-def settle(scenario: Scenario, numbers: range, program: bytes) -> Homes:
+def settle(scenario: Scenario, numbers: range, program: bytes) -> Branches:
     """Builds homes. Raises UserFault where there are no examples for them."""
     contract = bundle.program(program).manifest.contract
     school = School(examples.make(scenario, contract), scenario.data.holdout)
-    return Homes(scenario, numbers, school, contract.name)
+    return Branches(scenario, numbers, school, contract.name)
 
 
 class Here:
     """Homes in this process."""
 
-    def __init__(self, scenario: Scenario, homes: range, program: bytes) -> None:
-        self.homes = homes
-        self._settled = settle(scenario, homes, program)
+    def __init__(self, scenario: Scenario, branches: range, program: bytes) -> None:
+        self.branches = branches
+        self._settled = settle(scenario, branches, program)
         self._moved = Moved(self._settled.next, [])
 
     def begin(self, step: Step) -> None:
@@ -91,12 +91,12 @@ class Here:
 class There:
     """Homes in a process of their own."""
 
-    def __init__(self, scenario: Scenario, homes: range, program: bytes) -> None:
-        self.homes = homes
+    def __init__(self, scenario: Scenario, branches: range, program: bytes) -> None:
+        self.branches = branches
         # Forked: what is loaded and dealt here is there, and not once more in memory.
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._pipe, scenario, homes, program), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, self._pipe, scenario, branches, program), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -135,10 +135,10 @@ class There:
         return found
 
 
-def _serve(pipe: Connection, other: Connection, scenario: Scenario, homes: range, program: bytes) -> None:
+def _serve(pipe: Connection, other: Connection, scenario: Scenario, branches: range, program: bytes) -> None:
     other.close()
     try:
-        settled = settle(scenario, homes, program)
+        settled = settle(scenario, branches, program)
         pipe.send(Moved(settled.next, []))
         while not isinstance(step := pipe.recv(), int):
             parcels = settled.advance(*step)
@@ -152,8 +152,8 @@ def _serve(pipe: Connection, other: Connection, scenario: Scenario, homes: range
 
 def hire(scenario: Scenario, program: bytes, workers: int) -> list[Crew]:
     """Gives the homes of a scenario, in this process (0 workers) or in so many others."""
-    homes = scenario.fleet.homes
+    branches = profile.branches(scenario)
     if not workers:
-        return [Here(scenario, range(homes), program)]
-    count = min(workers, homes)
-    return [There(scenario, range(at * homes // count, (at + 1) * homes // count), program) for at in range(count)]
+        return [Here(scenario, range(branches), program)]
+    count = min(workers, branches)
+    return [There(scenario, range(at * branches // count, (at + 1) * branches // count), program) for at in range(count)]

@@ -47,14 +47,24 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     joules_per_mb: NotBelow = 5.0  # of what it sends and receives
 
 
+class Region(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gateways of gateways: one tier of them, between the homes and the cloud."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,23}\Z")] = "region"
+    count: Annotated[int, Meta(ge=1, le=100_000)]
+    line: Line = Line(latency_ms=(5.0, 20.0))  # to the tier above
+    away: Absence | None = None  # of that line
+
+
 class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who is there."""
 
     homes: Annotated[int, Meta(ge=1, le=1_000_000)] = 5
     devices: Annotated[int, Meta(ge=1, le=10_000_000)] = 100  # in all homes together
     kinds: Annotated[tuple[Kind, ...], Meta(min_length=1)] = (Kind(),)
-    line: Line = Line(latency_ms=(20.0, 60.0))  # of a home to the cloud
-    away: Absence | None = None  # of a home's line to the cloud
+    line: Line = Line(latency_ms=(20.0, 60.0))  # of a home to the cloud, or to its regional gateway
+    away: Absence | None = None  # of that line
+    regions: tuple[Region, ...] = ()  # tiers of regional gateways, the one below the cloud first
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,6 +94,18 @@ def load(path: Path) -> Scenario:
     fleet = found.fleet
     if fleet.devices < fleet.homes:
         raise UserFault(f"{path}: {fleet.devices} devices are too few for {fleet.homes} homes: give each of them one at least")
+    names = [tier.name for tier in fleet.regions]
+    if len({"home", *names}) <= len(names):
+        raise UserFault(
+            f'{path}: tiers of regional gateways are called {", ".join(names)}: give each a name of its own, not "home"'
+        )
+    above = 1
+    for what, count in (*((f"{tier.name} gateways", tier.count) for tier in fleet.regions), ("homes", fleet.homes)):
+        if count < above:
+            raise UserFault(
+                f"{path}: {count} {what} are too few for the {above} gateways above: give each of them one at least"
+            )
+        above = count
     for what, (low, high) in _spans(found):
         if low > high:
             raise UserFault(f"{path}: {what} = [{low:g}, {high:g}]: write the smaller one first")
@@ -95,6 +117,8 @@ def _spans(scenario: Scenario) -> list[tuple[str, Span]]:
     for kind in scenario.fleet.kinds:
         found.append((f"step_ms of {kind.name}", kind.step_ms))
         found += [(f"{name} of {kind.name}", span) for name, span in _of_line(kind.line)]
+    for tier in scenario.fleet.regions:
+        found += [(f"{name} of {tier.name}", span) for name, span in _of_line(tier.line)]
     return found + [(f"{name} of the homes", span) for name, span in _of_line(scenario.fleet.line)]
 
 

@@ -1,6 +1,8 @@
 """What the devices of a scenario learn from: arrays in memory, or made when they are asked for."""
 
 from array import array
+from functools import lru_cache
+from math import prod
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +19,7 @@ from folkmoot.wire.bundle import Contract
 
 NOISE = 0.25  # standard deviation of a generated example around its class
 CLASSES = 10
+KEPT = 64 << 20  # bytes of generated examples that are kept
 
 
 class Held(Batches):
@@ -61,6 +64,7 @@ class Digits:
         wanted = devices * each if each else max(len(dealt), 12 * devices)
         self._dealt = digits.more(dealt, wanted, rng)
         self._shards = partition.dirichlet(self._dealt.y, devices, scenario.data.alpha, rng)
+        self._shuffled: set[int] = set()  # devices whose shard is in its order: it is not by class, as a holdout needs it
 
     def size(self, device: int) -> int:
         """Gives how many a device has."""
@@ -68,23 +72,27 @@ class Digits:
 
     def of(self, device: int) -> tuple[Array, NDArray[np.int32]]:
         """Gives those of a device."""
-        shard = np.random.default_rng((self._seed, device)).permutation(self._shards[device])
+        if device not in self._shuffled:
+            np.random.default_rng((self._seed, device)).shuffle(self._shards[device])
+            self._shuffled.add(device)
+        shard = self._shards[device]
         return self._dealt.x[shard].reshape(-1, *self._shape), self._dealt.y[shard]
 
 
 class Generated:
-    """Classes around points that chance has set, with labels by Dirichlet's distribution; nothing is kept of them."""
+    """Classes around points that chance has set, with labels by Dirichlet's distribution; few of them are kept."""
 
     def __init__(self, scenario: Scenario, contract: Contract) -> None:
         self._seed, self._each, self._alpha = scenario.seed, scenario.data.each or 20, scenario.data.alpha
         self._shape = contract.x_shape
         self._centres = np.random.default_rng(self._seed).uniform(0, 1, (CLASSES, *self._shape)).astype(np.float32)
+        self.of = lru_cache(KEPT // (4 * self._each * (prod(self._shape) + 1)))(self._make)
 
     def size(self, device: int) -> int:
         """Gives how many a device has."""
         return self._each
 
-    def of(self, device: int) -> tuple[Array, NDArray[np.int32]]:
+    def _make(self, device: int) -> tuple[Array, NDArray[np.int32]]:
         """Gives those of a device: the same ones every time."""
         rng = np.random.default_rng((self._seed, device))
         shares = rng.dirichlet(np.full(CLASSES, self._alpha))

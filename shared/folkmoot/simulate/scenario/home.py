@@ -1,18 +1,20 @@
-"""Homes of a scenario: brokers, gateways and devices, on one agenda, with a line to a cloud that is elsewhere."""
+"""Branches of a scenario's tree: brokers, gateways and devices, on one agenda, with lines to a cloud that is elsewhere."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from random import Random
 from typing import Any
 
 from folkmoot.hop.open_round import Open
-from folkmoot.ids import MakeId
 from folkmoot.link.agenda import Agenda
 from folkmoot.link.far import Uplink
 from folkmoot.link.hub import Hub
 from folkmoot.link.hub_packets import Down, Lost, Traffic, Up
+from folkmoot.link.wire import Network
 from folkmoot.simulate.disk import Steady
-from folkmoot.simulate.host import Ears, Host, Place
+from folkmoot.simulate.host import Host, Place
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.trade import MAX_PACKET, Job, School, Trade
@@ -27,18 +29,18 @@ BEFORE = -(1 << 62)  # orders of what comes from elsewhere: before all that is o
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A packet on its way between a home and the cloud."""
+    """A packet on its way between the cloud and what hangs on it."""
 
     at: int  # ms: when it arrives
-    home: int
-    serial: int  # of its home and direction
+    branch: int
+    serial: int  # of its branch and direction
     wire: int  # number of its connection
     packet: Up | Down | Lost
 
     @property
     def order(self) -> int:
         """Where it stands among what arrives at the same time, wherever that is put down."""
-        return BEFORE + (self.home << 32) + self.serial
+        return BEFORE + (self.branch << 32) + self.serial
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +66,56 @@ class Tally:
     reboots: int
 
 
-def ids(name: str) -> MakeId:
-    """Gives what makes the ids of one machine's messages."""
-    start, count = codec.digest(name.encode())[:8], 0
+class Ids:
+    """Makes the ids of one machine's messages."""
 
-    def make() -> bytes:
-        nonlocal count
-        count += 1
-        return start + count.to_bytes(8, "big")
+    __slots__ = ("_count", "_start")
 
-    return make
+    def __init__(self, name: str) -> None:
+        self._start, self._count = codec.digest(name.encode())[:8], 0
+
+    def __call__(self) -> bytes:
+        self._count += 1
+        return self._start + self._count.to_bytes(8, "big")
 
 
-class Homes:
-    """Some homes of a scenario, in one process."""
+class Branches:
+    """Some branches of a scenario's tree, in one process: homes, or regional gateways with all that is below them."""
 
     def __init__(self, scenario: Scenario, numbers: Sequence[int], school: School, contract: str) -> None:
         self.agenda = Agenda()
-        self._scenario = scenario
+        self.scenario = scenario
+        self.rounds: list[Seen] = []  # that are over
+        self.gateways: list[_Gateway] = []
+        self.homes: list[_Home] = []
         self._school = school
         self._contract = contract
         self._out: list[Parcel] = []
-        self.rounds: list[Seen] = []  # that are over
-        self._homes = {number: _Home(self, profile.home(scenario, number)) for number in numbers}
+        self._uplinks: dict[int, Uplink] = {}
+        for number in numbers:
+            self._grow(0, number, None)
+
+    def _grow(self, tier: int, number: int, above: "_Gateway | None") -> None:
+        """Puts down a gateway and all that is below it."""
+        if tier == len(self.scenario.fleet.regions):
+            home = _Home(self, profile.home(self.scenario, number), number, above)
+            self.gateways.append(home)
+            self.homes.append(home)
+            return
+        gateway = _Gateway(self, profile.region(self.scenario, tier, number), number, above)
+        self.gateways.append(gateway)
+        for below in gateway.of.below:
+            self._grow(tier + 1, below, gateway)
+
+    def uplink(self, number: int, of: profile.Gateway, rng: Random) -> Uplink:
+        """Gives a branch's line to the cloud."""
+        serials = count(1)
+
+        def emit(at: int, wire: int, packet: Up | Down | Lost) -> None:
+            self._out.append(Parcel(at, number, next(serials), wire, packet))
+
+        uplink = self._uplinks[number] = Uplink(self.agenda, rng, of.shape, emit)
+        return uplink
 
     @property
     def next(self) -> int | None:
@@ -96,21 +125,16 @@ class Homes:
     def advance(self, horizon: int, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Does all that happens before `horizon`; gives what is on its way to the cloud. `parcels` have come from there."""
         for one in parcels:
-            uplink = self._homes[one.home].uplink
-            self.agenda.at(one.at, lambda one=one, uplink=uplink: uplink.receive(one.wire, one.packet), one.order)  # type: ignore[misc]
+            self.agenda.at(one.at, self._uplinks[one.branch].receive, one.wire, one.packet, order=one.order)
         self.agenda.run(horizon - 1)
         out, self._out = self._out, []
         return out
 
     def tallies(self, now: int) -> list[Tally]:
         """Gives what all devices have come to by `now`, in ms; sees the rounds that gateways still keep, too."""
-        for home in self._homes.values():
-            home.gateway.show_all()  # type: ignore[attr-defined]
-        return [tally for home in self._homes.values() for tally in home.tallies(now)]
-
-    def emit(self, parcel: Parcel) -> None:
-        """Takes what is to go to the cloud."""
-        self._out.append(parcel)
+        for gateway in self.gateways:
+            gateway.host.show_all()
+        return [tally for home in self.homes for tally in home.tallies(now)]
 
     def device(self, one: profile.Device, home: "_Home") -> Host:
         """Gives a device of a home."""
@@ -120,13 +144,11 @@ class Homes:
         host: Host = tier("device").DeviceHost(one.name, home.place(one.name, one.seed, up=home.hub), home.of.name, trade)
         return host
 
-    def gateway(self, home: "_Home") -> Host:
-        """Gives the gateway of a home."""
-        of = home.of
-        host = tier("gateway").GatewayHost(of.name, home.place(of.name, of.seed, up=home.uplink, down=home.hub))
+    def gateway(self, of: profile.Gateway, place: Place, above: str) -> Any:
+        """Gives a gateway's machine; `above`: the gateway above, if any."""
+        host = tier("gateway").GatewayHost(of.name, place, above)
         host.show = lambda open: self._see(open, self.agenda.now - host.timeline.now())
-        gateway: Host = host
-        return gateway
+        return host
 
     def _see(self, open: Open, ahead: int) -> None:
         """Takes a round of a gateway whose time this one's is so many ms ahead of."""
@@ -137,61 +159,66 @@ class Homes:
         ask = open.round.opened.ask
         self.rounds.append(Seen(ask.round, ask.phase, open.messages, members))
 
-    @property
-    def scenario(self) -> Scenario:
-        """What all this is of."""
-        return self._scenario
 
+class _Gateway:
+    """A gateway and its broker."""
 
-class _Home:
-    """One home."""
-
-    def __init__(self, homes: Homes, of: profile.Home) -> None:
+    def __init__(self, branches: Branches, of: profile.Gateway, number: int, above: "_Gateway | None") -> None:
+        """`above`: the gateway above; None: the cloud is."""
         self.of = of
-        self._homes = homes
-        self._agenda = homes.agenda
-        self._serial = 0
+        self.agenda = branches.agenda
         rng = Random(of.seed)  # noqa: S311  # repeatable
-        self.hub = Hub(rng, agenda=self._agenda)
+        self.hub = Hub(rng, agenda=self.agenda)
         self.hub.traffic = {}
-        self.uplink = Uplink(self._agenda, rng, of.shape, self._emit)
-        self.gateway = homes.gateway(self)
-        self._agenda.at(rng.randint(*GATEWAY_BOOTS), self.gateway.start)
-        if homes.scenario.fleet.away is not None:
-            self._next_outage(profile.absences(homes.scenario.fleet.away, of.seed + 1))
-        self._members = [
-            _Member(self, one, homes.device(one, self), self._agenda) for one in profile.devices(homes.scenario, of)
-        ]
+        line: Network
+        self._cut: Callable[[int], None]  # the line up, until then
+        if above is None:
+            line = uplink = branches.uplink(number, of, rng)
+            self._cut = uplink.cut
+        else:
+            line = above.hub
+            above.hub.shapes[of.name] = of.shape
+            self._cut = partial(above.hub.leave, of.name)
+        place = self.place(of.name, of.seed, up=line, down=self.hub)
+        self.host = branches.gateway(of, place, "" if above is None else above.of.name)
+        self.agenda.at(rng.randint(*GATEWAY_BOOTS), self.host.start)
+        if of.away is not None:
+            self._next_outage(profile.absences(of.away, of.seed + 1))
 
     def place(self, name: str, seed: int, **hops: Any) -> Place:
         """Gives a machine's surroundings."""
         return Place(
-            agenda=self._agenda,
-            make_id=ids(name),
+            agenda=self.agenda,
+            make_id=Ids(name),
             seed=seed,
             hubs=hops,
             inline=INLINE,
             max_packet=MAX_PACKET,
-            ears=Ears(),
+            ears=None,
             stores=Steady(),
+            harmless=True,
         )
+
+    def _next_outage(self, outages: Iterator[tuple[int, int]]) -> None:
+        gone, back = next(outages)
+        self.agenda.at(gone, self._leave, back, outages)
+
+    def _leave(self, back: int, outages: Iterator[tuple[int, int]]) -> None:
+        self._cut(back)
+        self._next_outage(outages)
+
+
+class _Home(_Gateway):
+    """A home: its gateway, and its devices."""
+
+    def __init__(self, branches: Branches, of: profile.Gateway, number: int, above: _Gateway | None) -> None:
+        super().__init__(branches, of, number, above)
+        machines = (profile.device(branches.scenario, device) for device in of.below)
+        self._members = [_Member(self, one, branches.device(one, self), self.agenda) for one in machines]
 
     def tallies(self, now: int) -> list[Tally]:
         """Gives what its devices have come to."""
         return [one.tally(self.of.name, now) for one in self._members]
-
-    def _emit(self, at: int, wire: int, packet: Up | Down | Lost) -> None:
-        self._serial += 1
-        self._homes.emit(Parcel(at, self.of.number, self._serial, wire, packet))
-
-    def _next_outage(self, outages: Iterator[tuple[int, int]]) -> None:
-        gone, back = next(outages)
-
-        def leave() -> None:
-            self.uplink.cut(back)
-            self._next_outage(outages)
-
-        self._agenda.at(gone, leave)
 
 
 class _Member:

@@ -23,29 +23,44 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """One home: its gateway, and how many devices stand in it."""
+class Gateway:
+    """A gateway, of a home or of other gateways."""
 
-    number: int
     name: str
-    first: int  # number of its first device
-    devices: int
-    shape: Shape  # of its line to the cloud
+    shape: Shape  # of its line to what is above
+    away: Absence | None  # of that line
+    below: range  # numbers of what hangs on it: devices, homes, or the gateways of the next tier
     seed: int
 
 
-def home(scenario: Scenario, number: int) -> Home:
-    """Gives a home by its number."""
+def branches(scenario: Scenario) -> int:
+    """Gives how many gateways hang on the cloud itself."""
     fleet = scenario.fleet
-    first, last = (at * fleet.devices // fleet.homes for at in (number, number + 1))
+    return fleet.regions[0].count if fleet.regions else fleet.homes
+
+
+def region(scenario: Scenario, tier: int, number: int) -> Gateway:
+    """Gives a regional gateway by its tier, 0 below the cloud, and its number there."""
+    regions = scenario.fleet.regions
+    mine = regions[tier]
+    below = regions[tier + 1].count if tier + 1 < len(regions) else scenario.fleet.homes
+    rng = _rng(scenario, f"region {tier} {number}")
+    line = shape(mine.line, partial(_draw, rng))
+    return Gateway(f"{mine.name}-{number:04d}", line, mine.away, _share(below, mine.count, number), rng.getrandbits(48))
+
+
+def home(scenario: Scenario, number: int) -> Gateway:
+    """Gives the gateway of a home by its number."""
+    fleet = scenario.fleet
     rng = _rng(scenario, f"home {number}")
     line = shape(fleet.line, partial(_draw, rng))
-    return Home(number, f"home-{number:06d}", first, last - first, line, rng.getrandbits(48))
+    below = _share(fleet.devices, fleet.homes, number)
+    return Gateway(f"home-{number:06d}", line, fleet.away, below, rng.getrandbits(48))
 
 
-def devices(scenario: Scenario, of: Home) -> list[Device]:
-    """Gives the devices of a home."""
-    return [device(scenario, number) for number in range(of.first, of.first + of.devices)]
+def _share(things: int, among: int, number: int) -> range:
+    """Gives which of so many things are that one's, when they are dealt evenly."""
+    return range(number * things // among, (number + 1) * things // among)
 
 
 def device(scenario: Scenario, number: int) -> Device:
@@ -58,8 +73,10 @@ def device(scenario: Scenario, number: int) -> Device:
 
 
 def lookahead(scenario: Scenario) -> int:
-    """Gives the least ms that a packet is on its way between a home and the cloud."""
-    return max(1, int(scenario.fleet.line.latency_ms[0]))
+    """Gives the least ms that a packet is on its way between the cloud and what hangs on it."""
+    fleet = scenario.fleet
+    line = fleet.regions[0].line if fleet.regions else fleet.line
+    return max(1, int(line.latency_ms[0]))
 
 
 def absences(what: Absence, seed: int) -> Iterator[tuple[int, int]]:

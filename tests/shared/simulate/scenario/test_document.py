@@ -63,6 +63,8 @@ def test_an_empty_file_is_a_scenario(tmp_path: Path) -> None:
         ("fleat = 1", "unknown key fleat; known here are data, fleet"),
         ("[fleet]\nhomes = 0", "fleet.homes: expected a whole number >= 1"),
         ("[fleet]\nhomes = 9\ndevices = 8", "8 devices are too few for 9 homes"),
+        ("[fleet]\nhomes = 3\n[[fleet.regions]]\ncount = 4", "3 homes are too few for the 4 gateways above"),
+        ("[[fleet.regions]]\ncount = 1\n[[fleet.regions]]\ncount = 2", "give each a name of its own"),
         ("[fleet]\nline = {latency_ms = [9, 1]}", "latency_ms of the homes = [9, 1]: write the smaller one first"),
         ("[[fleet.kinds]]\nname = 'x'\nstep_ms = [2, 1]", "step_ms of x = [2, 1]"),
         ("[[fleet.kinds]]\nline = {up_kbps = [2, 1]}", "up_kbps of device = [2, 1]"),

@@ -7,7 +7,7 @@ from folkmoot import tasks
 from folkmoot.errors import UserFault
 from folkmoot.simulate.result.tables import Result
 from folkmoot.simulate.scenario import crew, examples
-from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Scenario
+from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Region, Scenario
 from folkmoot.simulate.scenario.play import play, read
 from folkmoot.simulate.stuck import Stuck
 from folkmoot.wire import bundle
@@ -25,7 +25,9 @@ OURS = ("workers", "wall_seconds")  # facts of how it was done
 def scenario(**fields: object) -> Scenario:
     """Gives a small one in which something happens."""
     run = {"rounds": 6, "deadline_seconds": 20, "plan": {"epochs": 2}}
-    fleet = Fleet(homes=4, devices=24, kinds=(Kind(), ROUGH), away=Absence(every_hours=0.05, for_minutes=0.3))
+    outages = Absence(every_hours=0.05, for_minutes=0.3)
+    regions = (Region(name="country", count=3, away=outages), Region(name="street", count=3))
+    fleet = Fleet(homes=4, devices=24, kinds=(Kind(), ROUGH), away=outages, regions=regions)
     return msgspec.structs.replace(Scenario(seed=5, fleet=fleet, run=run), **fields)
 
 

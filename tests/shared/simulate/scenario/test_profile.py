@@ -1,12 +1,13 @@
 """What machines are is a pure function of the scenario and of their numbers."""
 
+from functools import partial
 from itertools import islice, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from folkmoot.simulate.scenario import profile
-from folkmoot.simulate.scenario.document import Absence, Fleet, Kind, Line, Scenario
+from folkmoot.simulate.scenario.document import Absence, Fleet, Kind, Line, Region, Scenario
 
 spans = st.tuples(st.floats(0.5, 500), st.floats(0.5, 500)).map(sorted).map(tuple)
 lines = st.builds(Line, latency_ms=spans, up_kbps=st.none() | spans, down_kbps=st.none() | spans)
@@ -16,16 +17,29 @@ kinds = st.lists(st.builds(Kind, share=st.floats(0.1, 9), step_ms=spans, line=li
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     homes = draw(st.integers(1, 30))
-    fleet = Fleet(homes=homes, devices=draw(st.integers(homes, 200)), kinds=draw(kinds), line=draw(lines))
+    counts = sorted(draw(st.lists(st.integers(1, homes), max_size=3)))
+    regions = tuple(Region(name=f"tier-{number}", count=count, line=draw(lines)) for number, count in enumerate(counts))
+    devices = draw(st.integers(homes, 200))
+    fleet = Fleet(homes=homes, devices=devices, kinds=draw(kinds), line=draw(lines), regions=regions)
     return Scenario(seed=draw(st.integers(0, 1 << 40)), fleet=fleet)
 
 
 @given(scenarios())
 def test_every_device_stands_in_one_home_and_no_home_is_empty(scenario: Scenario) -> None:
     homes = [profile.home(scenario, number) for number in range(scenario.fleet.homes)]
-    numbers = [device.number for home in homes for device in profile.devices(scenario, home)]
-    assert numbers == list(range(scenario.fleet.devices))
-    assert all(home.devices for home in homes)
+    assert [device for home in homes for device in home.below] == list(range(scenario.fleet.devices))
+    assert all(home.below for home in homes)
+
+
+@given(scenarios())
+def test_every_gateway_stands_below_one_of_the_tier_above_and_none_is_without_a_home(scenario: Scenario) -> None:
+    tiers = [tier.count for tier in scenario.fleet.regions]
+    assert profile.branches(scenario) == [*tiers, scenario.fleet.homes][0]
+    for tier, (count, below) in enumerate(pairwise([*tiers, scenario.fleet.homes])):
+        gateways = [profile.region(scenario, tier, number) for number in range(count)]
+        assert [one for gateway in gateways for one in gateway.below] == list(range(below))
+        assert all(gateway.below for gateway in gateways)
+        assert len({gateway.name for gateway in gateways}) == count
 
 
 @given(scenarios())
@@ -41,10 +55,11 @@ def test_what_is_drawn_lies_between_the_least_and_the_most(scenario: Scenario) -
 
 
 @given(scenarios())
-def test_nothing_is_faster_between_home_and_cloud_than_the_window_that_they_go_on_by(scenario: Scenario) -> None:
+def test_nothing_reaches_the_cloud_faster_than_the_window_that_it_and_its_branches_go_on_by(scenario: Scenario) -> None:
     window = profile.lookahead(scenario)
     assert window >= 1
-    assert all(profile.home(scenario, number).shape.latency_ms >= window for number in range(scenario.fleet.homes))
+    of = partial(profile.region, scenario, 0) if scenario.fleet.regions else partial(profile.home, scenario)
+    assert all(of(number).shape.latency_ms >= window for number in range(profile.branches(scenario)))
 
 
 def test_other_seeds_are_other_fleets() -> None:

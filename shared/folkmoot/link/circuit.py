@@ -1,0 +1,119 @@
+"""A client's connection to a broker in memory (folkmoot.link.hub)."""
+
+from typing import TYPE_CHECKING
+
+from folkmoot.link.agenda import Action
+from folkmoot.link.face import Last
+from folkmoot.link.hub_packets import Connack, Delivery, Down, Line, Up
+from folkmoot.link.wire import End
+
+if TYPE_CHECKING:
+    from folkmoot.link.hub import Hub
+
+
+class Circuit:
+    """One connection: packets take time, in order unless the adversary says otherwise, and are lost with the connection."""
+
+    __slots__ = (
+        "_down",
+        "_end",
+        "_hub",
+        "_lines",
+        "_shape",
+        "_tally",
+        "_up",
+        "alive",
+        "client",
+        "expiry_s",
+        "open",
+        "receive_maximum",
+        "will",
+    )
+
+    def __init__(self, hub: "Hub", client: str, end: End) -> None:
+        self.client = client
+        self.alive = True
+        # The broker's: what CONNECT says of the session, and whether CONNACK has arrived.
+        self.open = False
+        self.will: Last | None = None
+        self.receive_maximum = 0
+        self.expiry_s: int | None = None  # None: the session ends with the connection
+        self._hub = hub
+        self._end = end
+        self._up = self._down = 0  # ms: when the last packet of each way arrives
+        shape = self._shape = hub.shapes.get(client)
+        self._lines = None if shape is None else (Line(shape.up), Line(shape.down))
+        self._tally = hub.tally(client)
+
+    @property
+    def sent(self) -> int:
+        """When everything that has left the client is at the broker, in ms."""
+        return self._up
+
+    def up(self, packet: Up) -> None:
+        """Sends a packet to the broker."""
+        now = self._hub.agenda.now
+        left = now if self._lines is None else self._lines[0].leaves(now, packet.size)
+        self._up = self._carry(self._up, left, self._arrive, packet)
+
+    def down(self, packet: Down) -> None:
+        """Sends a packet to the client."""
+        self._down = self._carry(self._down, self._leaves(packet), self._reach, packet)
+
+    def deliver(self, packet: Delivery) -> None:
+        """Sends a message to the client; it may overtake what was sent before."""
+        hub, last = self._hub, self._down
+        if hub.adversary is not None and hub.adversary.overtakes(hub.rng):
+            last = hub.now
+        arrival = self._carry(last, self._leaves(packet), self._reach, packet)
+        self._down = max(self._down, arrival)
+
+    def lose(self, reason: str) -> None:
+        """The connection is gone: the client sees it."""
+        if self.alive:
+            self.alive = False
+            self._end.lost(reason)
+
+    def snap(self, reason: str = "connection lost") -> None:
+        """Breaks the connection: both ends see it."""
+        self._hub.snap(self, reason)
+
+    def _leaves(self, packet: Down) -> int:
+        now = self._hub.agenda.now
+        return now if self._lines is None else self._lines[1].leaves(now, packet.size)
+
+    def _carry(self, last: int, left: int, arrives: Action, packet: Up | Down) -> int:
+        """Has a packet arrive that has `left` by then, not before `last`; gives when that is."""
+        hub, adversary, shape = self._hub, self._hub.adversary, self._shape
+        if adversary is None:
+            arrival = left + (1 if shape is None else shape.latency_ms)
+        else:
+            if adversary.cuts(hub.rng):
+                arrives = self._break
+            arrival = left + (adversary.latency(hub.rng) if shape is None else shape.latency_ms)
+        if arrival < last:
+            arrival = last
+        hub.agenda.at(arrival, arrives, packet)
+        return arrival
+
+    def _arrive(self, packet: Up) -> None:
+        if self.alive:
+            tally = self._tally
+            if tally is not None:
+                tally.packets_up += 1
+                tally.bytes_up += packet.size
+            self._hub.take(self, packet)
+
+    def _reach(self, packet: Down) -> None:
+        if self.alive:
+            tally = self._tally
+            if tally is not None:
+                tally.packets_down += 1
+                tally.bytes_down += packet.size
+            self._end.take(packet)
+            if type(packet) is Connack:
+                self._hub.welcomed(self)
+
+    def _break(self, packet: Up | Down) -> None:
+        """The connection breaks where a packet should arrive."""
+        self.snap()
