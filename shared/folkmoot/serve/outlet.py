@@ -74,8 +74,8 @@ class Outlet:
                 self._pop()
         self._flush(now)
 
-    def hear(self, event: Event, now: int) -> Send | None:
-        """Takes what the link says; gives a message that the broker has refused for good."""
+    def hear(self, event: Event, now: Source) -> Send | None:
+        """Takes what the link says; gives a message that the broker has refused for good. `now`: gives the timeline's time."""
         failed = None
         match event:
             case Published(key):
@@ -91,7 +91,8 @@ class Outlet:
                 pass
             case _:
                 return None
-        self._flush(now)
+        if self._waiting:
+            self._flush(now())
         return failed
 
     def last(self, send: Send, delay_s: int = 0) -> Last:

@@ -90,7 +90,7 @@ class Port:
         if isinstance(event, Arrived):
             self._post(self.hop, event)
             return
-        failed = self.outlet.hear(event, self._timeline.now())
+        failed = self.outlet.hear(event, self._timeline.now)
         if failed is not None:
             log.warning("the broker refused a message", extra={"hop": self.hop, "kind": type(failed.body).__name__})
         if isinstance(event, Connected | Disconnected):

@@ -131,6 +131,10 @@ class Disk:
         """What the tables hold."""
         return (row for commit in self.commits for row in commit.rows)
 
+    def share(self, blob: bytes, data: bytes) -> bytes:
+        """Gives what is put down for a blob."""
+        return data
+
     def write(self, event: Event) -> Any:
         """Gives what is put down for an event."""
         return codec.dump(event)
@@ -154,6 +158,9 @@ class Disk:
             self.synced = len(self.commits)
 
 
+_BLOBS: dict[bytes, bytes] = {}  # what steady disks have, by sha256
+
+
 class Steady(Disk):
     """A disk that loses nothing: what is written is there, and how it came to be is not remembered. For many machines."""
 
@@ -168,6 +175,10 @@ class Steady(Disk):
     def rows(self) -> Iterator[Any]:
         """What the tables hold."""
         return iter(self.table)
+
+    def share(self, blob: bytes, data: bytes) -> bytes:
+        """Gives the same bytes to all of them that have the same blob: a fleet has few programs, and a model a round."""
+        return _BLOBS.setdefault(blob, data)
 
     def write(self, event: Event) -> Any:
         """Gives the event: nothing damages it, and it never changes."""
@@ -285,7 +296,7 @@ class Cache:
         blob = blob or codec.digest(data)
         if blob not in self._disk.blobs:
             self._disk.step()
-            self._disk.blobs[blob] = data
+            self._disk.blobs[blob] = self._disk.share(blob, data)
             if not self.synced:
                 self._disk.fresh.add(blob)
             self._disk.step()

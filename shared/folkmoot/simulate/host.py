@@ -217,10 +217,8 @@ class Host(ABC):
         if at != self._planned:
             return  # an earlier one was put down meanwhile
         self._planned = None
-        if self.up:
-            wake = self._wake
-            if self.driver.waiting or (wake is not None and wake <= at):
-                self.place.guard(self.step)
+        if self.up and (self.driver.waiting or ((wake := self._wake) is not None and wake <= at)):
+            self.place.guard(self.step)
         if self.up and (wake := self._wake) is not None:
             self._plan(wake)
 

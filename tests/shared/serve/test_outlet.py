@@ -47,7 +47,7 @@ def test_the_remaining_time_is_that_of_the_moment_when_it_leaves() -> None:
     made, slot = outlet(free=0)
     made.post([asked(deadline=10_000)], 0)
     slot.free = 1
-    made.hear(Connected(False, Limits(1, 1_000)), 4_000)
+    made.hear(Connected(False, Limits(1, 1_000)), lambda: 4_000)
     (_, topic, payload, options) = slot.taken[0]
     envelope = codec.unseal(payload, limit=10_000)
     assert topic == "fl/v1/h/g1/d1/dn/ask"
@@ -59,7 +59,7 @@ def test_an_ask_that_is_late_before_it_leaves_does_not_leave() -> None:
     made, slot = outlet(free=0)
     made.post([asked(deadline=100)], 0)
     slot.free = 1
-    made.hear(Connected(False, Limits(1, 1_000)), 100)
+    made.hear(Connected(False, Limits(1, 1_000)), lambda: 100)
     assert not slot.taken
     assert len(made) == 0
 
@@ -69,7 +69,7 @@ def test_a_newer_message_takes_the_place_of_one_that_waits() -> None:
     made.post([asked(), asked(), Send("d1", Request(what="hello"))], 0)
     assert len(made) == 2
     slot.free = 9
-    made.hear(Connected(False, Limits(9, 1_000)), 1)
+    made.hear(Connected(False, Limits(9, 1_000)), lambda: 1)
     assert len(slot.taken) == 2
 
 
@@ -83,19 +83,19 @@ def test_what_the_broker_did_not_take_before_the_link_went_is_sent_again_first()
     made, slot = outlet(free=2)
     made.post([asked(1), asked(2), asked(3)], 0)
     first, second = (key for key, *_ in slot.taken)
-    made.hear(Published(first), 1)
-    made.hear(Disconnected("gone", (second,)), 2)
+    made.hear(Published(first), lambda: 1)
+    made.hear(Disconnected("gone", (second,)), lambda: 2)
     slot.free, slot.taken = 9, []
-    made.hear(Connected(False, Limits(9, 1_000)), 3)
+    made.hear(Connected(False, Limits(9, 1_000)), lambda: 3)
     assert [codec.unseal(payload, limit=10_000).ask for _, _, payload, _ in slot.taken] == [b"\2" * 16, b"\3" * 16]
 
 
 def test_a_request_for_blocks_that_may_have_arrived_is_not_sent_again() -> None:
     made, slot = outlet(free=2, upper=False)
     made.post([Send("d1", Get(blob=b"b" * 32, count=1), b"1" * 16), Send("d1", Get(), b"1" * 16)], 0)
-    made.hear(Disconnected("gone", tuple(key for key, *_ in slot.taken)), 2)
+    made.hear(Disconnected("gone", tuple(key for key, *_ in slot.taken)), lambda: 2)
     slot.free, slot.taken = 9, []
-    made.hear(Connected(True, Limits(9, 1_000)), 3)
+    made.hear(Connected(True, Limits(9, 1_000)), lambda: 3)
     assert [codec.unseal(payload, limit=10_000).body for _, _, payload, _ in slot.taken] == [Get()]
 
 
@@ -103,7 +103,7 @@ def test_a_refused_message_is_given_back_and_not_repeated() -> None:
     made, slot = outlet()
     send = Send("d1", Request(what="hello"))
     made.post([send], 0)
-    assert made.hear(Failed(slot.taken[0][0], "Not authorized"), 1) == send
+    assert made.hear(Failed(slot.taken[0][0], "Not authorized"), lambda: 1) == send
     assert len(made) == 0
 
 
@@ -135,10 +135,10 @@ def test_a_content_is_fetched_when_its_message_leaves_and_without_one_nothing_le
     made.post([Send("d1", Block(blob=b"b" * 32, index=n, size=9), b"1" * 16, fill=fill) for n in range(3)], 0)
     del there[1]
     slot.free = 1
-    made.hear(Connected(False, Limits(9, 1_000)), 1)
-    made.hear(Disconnected("gone", (slot.taken[0][0],)), 2)
+    made.hear(Connected(False, Limits(9, 1_000)), lambda: 1)
+    made.hear(Disconnected("gone", (slot.taken[0][0],)), lambda: 2)
     slot.free, slot.taken = 9, []
-    made.hear(Connected(False, Limits(9, 1_000)), 3)
+    made.hear(Connected(False, Limits(9, 1_000)), lambda: 3)
     left = [codec.unseal(payload, limit=10_000).body for _, _, payload, _ in slot.taken]
     assert [block.data for block in left if isinstance(block, Block)] == [b"zero", b"two"]
     assert (len(made.waiting), len(made)) == (0, 2)
@@ -155,12 +155,12 @@ def test_what_waits_is_bounded_by_its_bytes_and_the_oldest_goes() -> None:
     post(0, 100)
     assert [send.body.index for send in made.waiting] == list(range(37, 100))  # type: ignore[union-attr]
     slot.free = 3
-    made.hear(Connected(False, Limits(3, 1 << 21)), 1)
+    made.hear(Connected(False, Limits(3, 1 << 21)), lambda: 1)
     assert len(made.waiting) == 60
-    made.hear(Disconnected("gone", tuple(key for key, *_ in slot.taken)), 2)
+    made.hear(Disconnected("gone", tuple(key for key, *_ in slot.taken)), lambda: 2)
     assert len(made.waiting) == 63
     slot.free = 63
-    made.hear(Connected(False, Limits(63, 1 << 21)), 3)
+    made.hear(Connected(False, Limits(63, 1 << 21)), lambda: 3)
     assert not made.waiting
     post(100, 200)  # what has gone is not counted any more
     assert len(made.waiting) == 63

@@ -70,7 +70,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What devices have to learn from."""
 
-    examples: Literal["digits", "generated"] = "digits"
+    examples: Literal["digits", "generated", "none"] = "digits"
     each: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None  # examples of one device; None: the digits that there are
     alpha: Above = 1.0  # of the Dirichlet distribution of labels
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.2  # share of a device's examples that it is evaluated on

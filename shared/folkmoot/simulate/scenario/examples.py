@@ -13,6 +13,7 @@ from folkmoot.arrays import Array
 from folkmoot.errors import UserFault
 from folkmoot.serve.batches import Batch, Batches
 from folkmoot.simulate.scenario.document import Scenario
+from folkmoot.simulate.scenario.unlearnt import Unlearnt
 from folkmoot.store.examples import Split
 from folkmoot.tasks import digits
 from folkmoot.wire.bundle import Contract
@@ -25,7 +26,7 @@ KEPT = 64 << 20  # bytes of generated examples that are kept
 class Held(Batches):
     """The examples of one device, in memory."""
 
-    def __init__(self, x: Array, y: NDArray[np.int32], held: int, size: int) -> None:
+    def __init__(self, x: Array, y: Array, held: int, size: int) -> None:
         """`x`: [n, ...] float32, `y`: [n] int32; the last `held` of them are held out; batches have `size` examples."""
         super().__init__(size)
         self._x, self._y = x, y
@@ -48,7 +49,7 @@ class Examples(Protocol):
         """Gives how many a device has."""
         ...
 
-    def of(self, device: int) -> tuple[Array, NDArray[np.int32]]:
+    def of(self, device: int) -> tuple[Array, Array]:
         """Gives those of a device: x and y."""
         ...
 
@@ -103,6 +104,8 @@ class Generated:
 
 def make(scenario: Scenario, contract: Contract) -> Examples:
     """Gives a scenario's examples. Raises UserFault where they are not what the task takes."""
+    if scenario.data.examples == "none":
+        return Unlearnt(scenario)
     if scenario.data.examples == "generated":
         if contract.y_shape or contract.y_dtype != "int32":
             raise UserFault(f"generated examples have a label each; the task takes {contract.name}")

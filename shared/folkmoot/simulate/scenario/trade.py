@@ -12,8 +12,10 @@ from folkmoot.serve.lesson import Lesson, learn
 from folkmoot.serve.program import Learner
 from folkmoot.simulate.scenario.examples import Examples, Held
 from folkmoot.simulate.scenario.profile import Device
+from folkmoot.simulate.scenario.unlearnt import Unlearnt
 from folkmoot.simulate.tiers import tier
 from folkmoot.wire import bundle
+from folkmoot.wire.layout import Layout
 from folkmoot.wire.messages import Hello
 
 MAX_PACKET = 262_144  # bytes
@@ -32,12 +34,17 @@ class School:
         self.examples = examples
         self.holdout = holdout
         self._learners: dict[bytes, Learner] = {}
-        self._weights: tuple[Learner, bytes] | None = None
+        self._layouts: dict[bytes, Layout] = {}
 
     def teach(
         self, device: Device, ask: conversation.Work, program: bytes, weights: bytes, read: Callable[[], bytes]
     ) -> Lesson:
         """Does a device's work; `program`: its sha256, which `read` gives the bytes of. Raises JobFault."""
+        if isinstance(self.examples, Unlearnt):
+            layout = self._layouts.get(program)
+            if layout is None:
+                layout = self._layouts[program] = bundle.program(read()).manifest.layout
+            return self.examples.lesson(device.number, ask, layout)
         learner = self._learners.get(program)
         if learner is None:
             learner = self._learners[program] = Learner(bundle.program(read()))

@@ -95,6 +95,13 @@ def test_a_slower_fleet_takes_longer() -> None:
     assert slow.rounds[-1].accuracy == quick.rounds[-1].accuracy
 
 
+def test_what_nobody_has_learnt_is_added_up_all_the_same() -> None:
+    found = play(scenario(data=Data(examples="none"), run={"rounds": 2, "evaluate": False}), 0)
+    assert [one.outcome for one in found.rounds] == ["complete", "complete"]
+    assert {member.examples for member in found.members if not member.fate} == {20}
+    assert not any(one.accuracy for one in found.rounds)
+
+
 def test_a_run_that_cannot_end_is_given_up() -> None:
     with pytest.raises(Stuck, match=r"not over after 0\.1 hours"):
         play(scenario(run={"rounds": 100_000, "deadline_seconds": 3}, hours=0.1), 1)
