@@ -171,7 +171,7 @@ class CloudHost(Host):
         top.below.show = self.show
         self.join("down", self.below.tree, "cloud", upper=True)
         self.ports["down"].outlet.sent = self.flight.sent(self.below.sent)
-        self.driven = self.flight.begin(top, self.timeline.now())
+        self.flight.begin(top, self.timeline.now())
         histories = dict(self.ledger.histories())
         for run, entered in self._durable_runs().items():
             mine = [key for key in histories if key.startswith(f"{PREFIX}{run}/")]

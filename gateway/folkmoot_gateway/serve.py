@@ -54,4 +54,5 @@ def build(settings: Settings, station: Station, flight: Flight) -> Any:
     station.ports["down"].outlet.sent = flight.sent(home.below.sent)
     lost = home.take_up(list(station.ledger.histories()))
     station.ledger.commit([Batch(0, forgets=lost)], {})
-    return flight.begin(home, station.timeline.now())
+    flight.begin(home, station.timeline.now())
+    return flight.wrap(home.node)

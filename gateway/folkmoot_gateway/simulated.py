@@ -51,5 +51,5 @@ class GatewayHost(Host):
         self.ports["down"].outlet.sent = flight.sent(self.below.sent)
         lost = home.take_up(list(self.ledger.histories()))
         self.ledger.commit([Batch(0, forgets=lost)], {})
-        self.driven = flight.begin(home, self.timeline.now())
+        flight.begin(home, self.timeline.now())
         return home.node

@@ -165,7 +165,8 @@ class Life:
         )
         top = Top(frame, flight.spool(self._spool))
         self._node = top.node
-        self._driven = flight.begin(top, timeline.now())
+        flight.begin(top, timeline.now())
+        self._driven = flight.wrap(top.node)
         self._journal = DatabaseJournal(context, MAIN, self._node, tree.shard, self._leased)
         self._journal.ended, self._journal.given, self._journal.look = self._ended, self._subscribe, self.look
         self._driver = Driver(self._journal, timeline)

@@ -55,8 +55,12 @@ class Flight(Protocol):
         """Gives who is to hear of messages that have left."""
         ...
 
-    def begin(self, craft: Craft, now: int) -> Any:
-        """Gives the node that is to be driven; it is restored by now, and the time is `now`."""
+    def begin(self, craft: Craft, now: int) -> None:
+        """Hears that the life begins: the node is restored, and the time is `now`."""
+        ...
+
+    def wrap(self, node: Any) -> Any:
+        """Gives the node that is to be driven in its place."""
         ...
 
     def end(self) -> None:
@@ -87,9 +91,12 @@ class Unrecorded:
         """Gives the same."""
         return heard
 
-    def begin(self, craft: Craft, now: int) -> Any:
-        """Gives the node itself."""
-        return craft.node
+    def begin(self, craft: Craft, now: int) -> None:
+        """Does nothing."""
+
+    def wrap(self, node: Any) -> Any:
+        """Gives the same."""
+        return node
 
     def end(self) -> None:
         """Does nothing."""
@@ -225,13 +232,16 @@ class Recorded:
 
         return hear
 
-    def begin(self, craft: Craft, now: int) -> Any:
-        """Writes how the life begins; gives the node that writes its steps."""
+    def begin(self, craft: Craft, now: int) -> None:
+        """Writes how the life begins."""
         self._craft = craft
         with self._recorder.guarded():
             calls, contents = self._notes.take()
             self._begin(craft.start(), now, life=True, calls=calls, contents=contents)
-        return Taped(craft.node, self)
+
+    def wrap(self, node: Node) -> "Taped":
+        """Gives the node that writes its steps."""
+        return Taped(node, self)
 
     def end(self) -> None:
         """Writes that the life has ended in order."""

@@ -158,9 +158,9 @@ class Host(ABC):
         self.timeline = Timeline(mark, self._now, self.wall)
         self.driver = Stepper(self.journal(), self.timeline, self._rouse)
         self.ports, self.boot = {}, boot
-        self.flight, self.driven = flight(self.recorder), None
+        self.flight = flight(self.recorder)
         self.node = self.make()
-        self.driven = self.driven or self.node
+        self.driven = self.flight.wrap(self.node)
         self.up = True
         for port in self.ports.values():
             port.link.start()
