@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot.errors import StoreFault, UserFault
+from folkmoot.flight import recorder
 from folkmoot.serve.lives import Room
 from folkmoot_cloud.app import create_app, open_blobs, open_database
 from folkmoot_cloud.database import url_of
@@ -73,6 +74,7 @@ async def prepare(settings: Settings, until: asyncio.Event) -> None:
     Where the disk is full, it waits until there is room, or `until` is set: SQLite cannot even read there. Raises UserFault,
     one sentence each: before the server starts, because a server would print a traceback.
     """
+    recorder.check(settings.record)
     room = Room(settings.data)
     while not until.is_set():
         try:

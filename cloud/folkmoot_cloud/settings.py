@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from folkmoot.flight.part import LEAST, LIMIT
 from folkmoot.ids import NAME
 from folkmoot.link.settings import Broker
 from folkmoot.log import Settings as Log
@@ -48,6 +49,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path = Path("data")  # folder for the SQLite file and for large blobs
     namespace: Annotated[str, Meta(pattern=NAME)] = "fl"  # first level of the topics
     replica: Annotated[str, Meta(pattern=NAME)] = "cloud"  # this process among several: holder of leases, MQTT client
+    record: Path | None = (
+        None  # folder of the flight recorder (docs/replay.md): what comes in is written there; None: nothing is
+    )
+    record_limit: Annotated[int, Meta(ge=LEAST)] = LIMIT  # bytes of it
     listen: Listen = Listen()
     database: Storage = Storage()
     broker: Broker = Broker(keepalive_seconds=30)  # the one that the gateways meet

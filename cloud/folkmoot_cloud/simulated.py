@@ -21,11 +21,12 @@ from folkmoot.simulate.tables import Row, Tables
 from folkmoot.strategy import Model
 from folkmoot.wire import bundle
 from folkmoot.wire.messages import Plan
-from folkmoot.wire.topics import Tree
+from folkmoot.wire.topics import SHARDS
 from folkmoot_cloud import tables
 from folkmoot_cloud.faults import Invalid
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
 from folkmoot_cloud.runner.facts import Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.flight import Frame, Top
 from folkmoot_cloud.runner.journal import fates_of
 from folkmoot_cloud.runner.load import specify
 from folkmoot_cloud.runner.node import Cloud, Enter
@@ -162,12 +163,15 @@ class CloudHost(Host):
 
     def make(self) -> Cloud:
         """Gives the program, with every run as the facts have it."""
-        tree = Tree("fl")
-        below = self.below = Shown(tree, "cloud", self.spool, 2 * self.place.inline)
-        below.show = self.show
-        self.join("down", tree, "cloud", upper=True)
-        self.ports["down"].outlet.sent = below.sent
-        node = Cloud(below, self.grace)
+        inline, shards = 2 * self.place.inline, frozenset(SHARDS)
+        frame = Frame(namespace="fl", replica=self.name, software="", inline=inline, grace=self.grace, shards=shards)
+        top = Top(frame, self.flight.spool(self.spool), Shown)
+        self.below = top.below
+        assert isinstance(top.below, Shown)
+        top.below.show = self.show
+        self.join("down", self.below.tree, "cloud", upper=True)
+        self.ports["down"].outlet.sent = self.flight.sent(self.below.sent)
+        self.flight.begin(top, self.timeline.now())
         histories = dict(self.ledger.histories())
         for run, entered in self._durable_runs().items():
             mine = [key for key in histories if key.startswith(f"{PREFIX}{run}/")]
@@ -176,7 +180,7 @@ class CloudHost(Host):
             owner = mine[0] if mine else ""
             kept = lambda sha, owner=owner: self.ledger.payload(owner, sha)  # noqa: E731
             self.driver.post("runs", Enter(entered, history, kept))
-        return node
+        return top.node
 
     def enter(self, run: Campaign) -> None:
         """Begins a run."""

@@ -16,13 +16,13 @@ from folkmoot.hop.answers import PREFIX as MEMBER
 from folkmoot.hop.batch import Batch, Event
 from folkmoot.hop.lower import Lower
 from folkmoot.hop.open_round import Open
+from folkmoot.hop.ports import Blobs
 from folkmoot.hop.upper import PREFIX as ROUND
 from folkmoot.hop.upper import Upper
 from folkmoot.link.face import Arrived, Connected, Disconnected
 from folkmoot.serve import edge
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
-from folkmoot.store.cache import Cache
 from folkmoot.wire import bundle, partial
 from folkmoot.wire.messages import Ask, Device, Hello, Invited, Status
 from folkmoot.wire.partial import Leaf
@@ -44,7 +44,7 @@ Kept = Callable[[str, bytes], bytes | None]
 class Gateway:
     """The program of a gateway, without its I/O (folkmoot.serve.driver.Node)."""
 
-    def __init__(self, above: Lower, below: Upper, cache: Cache, grace: int, births: Callable[[str], int]) -> None:
+    def __init__(self, above: Lower, below: Upper, cache: Blobs, grace: int, births: Callable[[str], int]) -> None:
         """`grace`: ms from away to gone for the members below; `births`: gives the counter of a hop's present connection."""
         self._above = above
         self._below = below

@@ -1,11 +1,11 @@
 """A gateway in a simulated federation: the real program."""
 
 from folkmoot.hop.batch import Batch
-from folkmoot.hop.lower import Lower
+from folkmoot.serve.port import Births
 from folkmoot.simulate.host import Host, Place
 from folkmoot.simulate.shown import Show, Shown, nobody
 from folkmoot.wire.messages import Hello
-from folkmoot.wire.topics import Tree
+from folkmoot_gateway.flight import Frame, Home
 from folkmoot_gateway.node import Gateway
 
 GRACE = 90_000  # ms: 1.5 keepalives of 60 s
@@ -21,7 +21,7 @@ class GatewayHost(Host):
     def __init__(self, name: str, place: Place, above: str = "") -> None:
         """`above`: the gateway above, where there is one."""
         super().__init__(name, place)
-        self._tree = Tree("fl", above)
+        self._above = above
 
     def show_all(self) -> None:
         """Shows the rounds that it has not forgotten."""
@@ -30,18 +30,26 @@ class GatewayHost(Host):
 
     def make(self) -> Gateway:
         """Gives the program, with what was under way."""
-        home = Tree("fl", self.name)
         self.cache.synced = True
-        above = self.above = Lower(self._tree, self.name, self.cache, self.spool, self.ledger, 2 * self.place.inline)
-        above.hello = Hello(devices=(), max_packet=self.place.max_packet)
-        below = self.below = Shown(home, self.name, self.spool, self.place.inline)
-        below.show = self.show
-        births = {
-            "up": self.join("up", self._tree, self.name, upper=False),
-            "down": self.join("down", home, self.name, upper=True),
-        }
-        self.ports["down"].outlet.sent = below.sent
-        node = Gateway(above, below, self.cache, self.grace, lambda hop: births[hop].current)
-        lost = node.restore(list(self.ledger.histories()), self.ledger.payload)
+        frame = Frame(
+            id=self.name,
+            above=self._above,
+            inline_up=2 * self.place.inline,
+            inline=self.place.inline,
+            grace=self.grace,
+            hello=Hello(devices=(), max_packet=self.place.max_packet),
+        )
+        flight = self.flight
+        births: dict[str, Births] = {}
+        blobs, spool, outbox = flight.library(self.cache), flight.spool(self.spool), flight.outbox(self.ledger)
+        home = Home(frame, blobs, spool, outbox, flight.births(lambda hop: births[hop].current), Shown)
+        self.above, self.below = home.above, home.below
+        assert isinstance(home.below, Shown)
+        home.below.show = self.show
+        births["up"] = self.join("up", self.above.tree, self.name, upper=False)
+        births["down"] = self.join("down", self.below.tree, self.name, upper=True)
+        self.ports["down"].outlet.sent = flight.sent(self.below.sent)
+        lost = home.take_up(list(self.ledger.histories()))
         self.ledger.commit([Batch(0, forgets=lost)], {})
-        return node
+        flight.begin(home, self.timeline.now())
+        return home.node

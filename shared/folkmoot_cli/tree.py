@@ -55,6 +55,9 @@ VERBS = {
         "demo",
         "folkmoot_cli.simulate:simulate",
     ),
+    "replay": Verb(
+        "Live through a recording again, and find the answer that has spoilt a round.", "gateway", "folkmoot_cli.replay:replay"
+    ),
     "task.list": Verb("List the tasks of a cloud.", "cli", "folkmoot_cli.task:listing"),
     "task.publish": Verb("Upload a task.", "cli", "folkmoot_cli.task:publish"),
     "task.show": Verb("Show a task.", "cli", "folkmoot_cli.task:show"),

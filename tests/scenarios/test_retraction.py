@@ -20,10 +20,20 @@ SLOW = 5_000  # ms that everybody but a few need to train: the round is open for
 
 
 def federation(
-    folder: Path, *, slow: str = "", homes: dict[str, list[str]] | None = None, deadline: int = 60_000, **fields: object
+    folder: Path,
+    *,
+    slow: str = "",
+    homes: dict[str, list[str]] | None = None,
+    deadline: int = 60_000,
+    begin: Callable[[World], None] = lambda world: None,
+    **fields: object,
 ) -> World:
-    """Gives a world that has booted and begun a run of two rounds; the devices named in `slow` train for long."""
+    """Gives a world that has booted and begun a run of two rounds; the devices named in `slow` train for long.
+
+    `begin` is handed it before it boots.
+    """
     world = World(folder, homes or HOMES, **fields)  # type: ignore[arg-type]
+    begin(world)
     for name, device in world.devices.items():
         device.trade.train_ms = SLOW if name in slow else 100
     world.start()

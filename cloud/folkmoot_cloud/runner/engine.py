@@ -16,8 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from folkmoot import __version__, ids
 from folkmoot.clock import Timeline, monotonic_ms, wall_ms
 from folkmoot.errors import DiskFault, FolkmootError, PeerFault, StoreFault, UserFault
+from folkmoot.flight import recorder as flights
+from folkmoot.flight.recorder import Flight, Recorder
 from folkmoot.hop.events import Opened
-from folkmoot.hop.upper import PREFIX, Upper
+from folkmoot.hop.upper import PREFIX
 from folkmoot.link.backoff import Backoff
 from folkmoot.link.endpoint import Endpoint
 from folkmoot.link.face import Connected, Disconnected, Event, Session
@@ -38,9 +40,10 @@ from folkmoot_cloud.leases.service import Identity
 from folkmoot_cloud.leases.watch import BEAT, Watch
 from folkmoot_cloud.runner import load
 from folkmoot_cloud.runner.abandon import abandon
+from folkmoot_cloud.runner.flight import Frame, Top
 from folkmoot_cloud.runner.journal import DatabaseJournal
 from folkmoot_cloud.runner.load import Lost
-from folkmoot_cloud.runner.node import Cloud, Enter, Give, Take, Want
+from folkmoot_cloud.runner.node import Enter, Give, Take, Want
 from folkmoot_cloud.runs import repository as runs
 from folkmoot_cloud.runs.repository import Wanted
 from folkmoot_cloud.shortage import shortage
@@ -71,10 +74,13 @@ class Runner:
         self._stopping = asyncio.Event()
         self._outage = Outage()
         self._room = Room(context.settings.data)
+        self._recorder: Recorder | None = None
         self._broken = ""
 
     async def start(self) -> None:
-        """Takes up the work in the background."""
+        """Takes up the work in the background. Raises UserFault where it is to record into a folder that cannot be used."""
+        settings = self._context.settings
+        self._recorder = flights.recorder(settings.record, f"cloud-{settings.replica}", settings.record_limit)
         self._task = asyncio.create_task(self._live(), name="runner")
 
     async def stop(self) -> None:
@@ -99,7 +105,9 @@ class Runner:
     async def _live(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._life = await Life.begin(self._context, self._endpoint, self._me, self._watch, anew=self._anew)
+                self._life = await Life.begin(
+                    self._context, self._endpoint, self._me, self._watch, flights.flight(self._recorder), anew=self._anew
+                )
                 self._anew = False
                 if self._outage.ends():
                     log.info("runner is back")
@@ -130,7 +138,7 @@ class Runner:
 class Life:
     """The program from one recovery to the next failure."""
 
-    def __init__(self, context: Context, endpoint: Endpoint, me: Identity, watch: Watch, ahead_ms: int) -> None:
+    def __init__(self, context: Context, endpoint: Endpoint, me: Identity, watch: Watch, flight: Flight, ahead_ms: int) -> None:
         """`ahead_ms`: of the clock that all replicas share, compared with this machine's."""
         self._context = context
         self._me = me
@@ -146,9 +154,19 @@ class Life:
         self._timeline = timeline = Timeline(wall=lambda: wall_ms() + ahead_ms)
         # Pieces of what is on its way to one replica are of no use to another: each has a folder of its own for them.
         self._spool = Spool(settings.data / "spool" / me.name, ANY)
-        below = Upper(tree, "cloud", self._spool, INLINE_DOWN)
-        below.software = f"folkmoot {__version__}"
-        self._node = Cloud(below, GRACE, ())
+        self._flight = flight
+        frame = Frame(
+            namespace=settings.namespace,
+            replica=me.name,
+            software=f"folkmoot {__version__}",
+            inline=INLINE_DOWN,
+            grace=GRACE,
+            shards=frozenset(),
+        )
+        top = Top(frame, flight.spool(self._spool))
+        self._node = top.node
+        flight.begin(top, timeline.now())
+        self._driven = flight.wrap(top.node)
         self._journal = DatabaseJournal(context, MAIN, self._node, tree.shard, self._leased)
         self._journal.ended, self._journal.given, self._journal.look = self._ended, self._subscribe, self.look
         self._driver = Driver(self._journal, timeline)
@@ -165,11 +183,13 @@ class Life:
         )
         link = MqttLink(endpoint, session, self._hear, Backoff(random.Random()))  # noqa: S311  # spreads reconnects
         self._port.attach(link, Outlet(link, tree, "cloud", upper=True, boot=0, make_id=ids.fresh, wall=wall_ms))
-        self._port.outlet.sent = below.sent
+        self._port.outlet.sent = flight.sent(top.sent)
         self._port.farewell = lambda: self._port.goodbye("", 0)
 
     @classmethod
-    async def begin(cls, context: Context, endpoint: Endpoint, me: Identity, watch: Watch, *, anew: bool) -> "Life":
+    async def begin(
+        cls, context: Context, endpoint: Endpoint, me: Identity, watch: Watch, flight: Flight, *, anew: bool
+    ) -> "Life":
         """Gives a life that goes on from what the database holds; `anew`: the first one of this process.
 
         Raises what the database raises, and Displaced where another process has this replica's name.
@@ -177,7 +197,7 @@ class Life:
         async with context.database.write(firm=False) as session:
             await leases.enter(session, MAIN, me, watch, monotonic_ms(), anew=anew)
             ahead = await entries.wall(session) - wall_ms()
-        return cls(context, endpoint, me, watch, ahead)
+        return cls(context, endpoint, me, watch, flight, ahead)
 
     async def run(self, until: asyncio.Event) -> None:
         """Lives until `until` is set. Raises StoreFault where a step cannot be stored, and what the database raises."""
@@ -185,7 +205,7 @@ class Life:
         self._port.link.start()
         ending = asyncio.create_task(until.wait())
         work = (
-            asyncio.create_task(self._driver.run(self._node, {"down": self._port})),
+            asyncio.create_task(self._driver.run(self._driven, {"down": self._port})),
             asyncio.create_task(self._look_for_runs()),
             asyncio.create_task(self._beat()),
         )
@@ -202,6 +222,7 @@ class Life:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        self._flight.end()
 
     def look(self, run_id: str) -> None:
         """Has another look at a run, soon."""

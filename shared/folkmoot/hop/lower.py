@@ -39,11 +39,11 @@ class Lower:
         "_pause",
         "_restored",
         "_spool",
-        "_stale",
         "_waiting",
         "hello",
         "members",
         "name",
+        "stale",
         "tree",
         "unwanted",
         "upper_up",
@@ -65,7 +65,7 @@ class Lower:
         self._answers = Answers(tree, name, outbox, inline)
         self._fetches: dict[bytes, Fetch] = {}
         self._waiting: dict[bytes, None] = {}  # Asks whose blobs are not all here
-        self._stale: dict[bytes, None] = {}  # Asks that may have lain in the broker's queue, and were asked for again
+        self.stale: dict[bytes, None] = {}  # Asks that may have lain in the broker's queue, and were asked for again
         self._restored = False
         self._birth = 0
         self._named = (Hello(), b"")  # the hello that was announced last, and its digest
@@ -100,7 +100,7 @@ class Lower:
         self._birth, self._pause = birth, HEARTBEAT_FIRST
         self.announce(batch)
         self._caught_up = batch.now + CATCH_UP if session_present else 0
-        self._stale.clear()
+        self.stale.clear()
         if self._restored:
             self._restored = False
             for item in list(self._open.values()):
@@ -221,9 +221,9 @@ class Lower:
         if len(envelope.ask) != 16:
             raise PeerFault("malformed", "an Ask without an id")
         late = batch.now < self._caught_up
-        if late and envelope.ask not in self._stale and envelope.ask not in self.members:
+        if late and envelope.ask not in self.stale and envelope.ask not in self.members:
             # It may have waited in the broker's queue, and its remaining time with it.
-            self._stale[envelope.ask] = None
+            self.stale[envelope.ask] = None
             batch.sends.append(Send(self.name, Get(), envelope.ask, self.tree.shard(ask.run)))
             return
         if ask.inline is not None and not self._library.has(ask.weights):

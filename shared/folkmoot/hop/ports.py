@@ -103,6 +103,14 @@ class Library(Protocol):
         ...
 
 
+class Blobs(Library, Protocol):
+    """A library that its node reads as well."""
+
+    def read(self, blob: bytes) -> bytes:
+        """Gives the blob's bytes. Raises StoreFault where it is not here, or is no longer sound."""
+        ...
+
+
 class Outbox(Protocol):
     """Answers that are stored and not yet receipted (folkmoot.store.ledger)."""
 

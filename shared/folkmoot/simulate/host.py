@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Protocol
 
 from folkmoot.clock import Mark, Timeline
+from folkmoot.flight.recorder import Flight, Recorder, flight
 from folkmoot.hop.batch import Batch
 from folkmoot.link.agenda import Action, Agenda
 from folkmoot.link.face import Last, Session
@@ -102,13 +103,16 @@ class Host(ABC):
         "countdown",
         "doom",
         "down_ms",
+        "driven",
         "driver",
+        "flight",
         "ledger",
         "lives",
         "name",
         "node",
         "place",
         "ports",
+        "recorder",
         "spool",
         "timeline",
         "up",
@@ -121,6 +125,9 @@ class Host(ABC):
         self.clock: Setting = "right"
         self.ports: dict[str, Port] = {}
         self.node: Any = None
+        self.recorder: Recorder | None = None
+        self.flight: Flight
+        self.driven: Any = None  # the node, or what records its steps
         self.driver: Stepper
         self.timeline: Timeline
         self.lives = 0
@@ -151,7 +158,9 @@ class Host(ABC):
         self.timeline = Timeline(mark, self._now, self.wall)
         self.driver = Stepper(self.journal(), self.timeline, self._rouse)
         self.ports, self.boot = {}, boot
+        self.flight = flight(self.recorder)
         self.node = self.make()
+        self.driven = self.flight.wrap(self.node)
         self.up = True
         for port in self.ports.values():
             port.link.start()
@@ -194,7 +203,7 @@ class Host(ABC):
 
     def step(self) -> None:
         """Takes all that has come: decide, store, do. Raises Crash."""
-        turn = self.driver.turn(self.node, self.ports)
+        turn = self.driver.turn(self.driven, self.ports)
         try:
             turn.send(None)
         except StopIteration as end:
