@@ -74,7 +74,9 @@ async def test_a_token_opens_only_what_its_scopes_say(cloud: Cloud) -> None:
     verbs = ("", "/{run_id}/stop", "/{run_id}/pause", "/{run_id}/resume", "/{run_id}/rounds")
     taking_back = ("DELETE", "/v1/devices/{device}/contributions")
     assert answers["runs:write"] == {taking_back, *(("POST", f"/v1/runs{verb}") for verb in verbs)}
-    assert all(method in ("GET", "HEAD") and "tokens" not in path for method, path in answers["read"])
+    reading = answers["read"] - {("POST", "/v1/predictions")}  # its body is long, and it stores nothing
+    assert reading < answers["read"]
+    assert all(method in ("GET", "HEAD") and "tokens" not in path for method, path in reading)
     everything = {one for one in OPERATIONS if one not in OPEN and one[1] != "/v1/events"}
     assert answers["admin"] == everything
     assert set(answers) == set(Scope.__args__)  # type: ignore[attr-defined]
