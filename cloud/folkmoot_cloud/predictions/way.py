@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 from folkmoot_cloud.predictions.measured import Fleet, homes_of
 from folkmoot_cloud.predictions.pace import Pace
@@ -35,10 +35,16 @@ class Answered:
 
 
 def answered(fleet: Fleet) -> Answered:
-    """Gives what homes took that have answered, as far as it is known when they stopped waiting for their devices."""
-    found = Answered({}, {})
+    """Gives what homes took that have answered, as far as it is known when they stopped waiting for their devices.
+
+    A home's first round, in which it has fetched the program, counts only where there is no other.
+    """
+    found, first = Answered({}, {}), dict[str, float]()
+    seen: set[str] = set()
     for past in fleet.rounds:
         for home, devices in homes_of(past):
+            fetches = fleet.complete and home.gateway not in seen
+            seen.add(home.gateway)
             if home.fate != "answered" or home.seconds is None:
                 continue
             reasons = {one.reason for one in devices if one.fate in ("late", "silent")}
@@ -47,8 +53,13 @@ def answered(fleet: Fleet) -> Answered:
                 over = home.seconds - at_home(past.deadline)
                 found.by_deadline.setdefault(home.gateway, []).append(max(0.0, over))
             elif not reasons - {"goal"} and None not in jobs:
-                over = home.seconds - max((each for each in jobs if each is not None), default=0.0)
-                found.otherwise.setdefault(home.gateway, []).append(max(0.0, over))
+                over = max(0.0, home.seconds - max((each for each in jobs if each is not None), default=0.0))
+                if fetches:
+                    first[home.gateway] = over
+                else:
+                    found.otherwise.setdefault(home.gateway, []).append(over)
+    for name, over in first.items():
+        found.otherwise.setdefault(name, [over])
     return found
 
 
@@ -71,8 +82,9 @@ def way(fleet: Fleet, paces: Pace, known: Answered) -> Way:
     return Way(
         seconds=spread(ways, {}),
         lines=spread(lines, {}),
-        bytes_up={name: fmean(up for up, _ in each) for name, each in sizes.items()},
-        bytes_down={name: fmean(down for _, down in each) for name, each in sizes.items()},
+        # Medians: what had to be sent twice once is no habit.
+        bytes_up={name: median(up for up, _ in each) for name, each in sizes.items()},
+        bytes_down={name: median(down for _, down in each) for name, each in sizes.items()},
     )
 
 
