@@ -61,7 +61,7 @@ def tell(found: Json) -> None:
         ),
     )
     print()
-    for sentence in (found["advice"], _basis(found["basis"]), *found["notes"]):
+    for sentence in filter(None, (found["advice"], _basis(found["basis"]), *found["notes"])):
         print(f"- {sentence}")
 
 

@@ -77,7 +77,7 @@ async def test_what_a_run_would_take_is_told_from_what_rounds_have_taken(cloud: 
     assert found["deadlines"][-1]["deadline"] == 600
     assert found["advice"] == "a deadline shorter than 600 s would not pay off"
     assert any("2 W while a device trains and 5 J/MB" in note for note in found["notes"])
-    assert any("only 2 rounds" in note for note in found["notes"])
+    assert any("only 2 rounds have been measured" in note for note in found["notes"])
     assert (await cloud.json("/v1/runs"))["items"] == [await cloud.json(f"/v1/runs/{first['id']}")]  # nothing was started
 
 
@@ -145,6 +145,8 @@ async def test_a_run_keeps_what_it_was_predicted_to_take_and_is_compared_with_it
     path = f"/v1/runs/{second['id']}/prediction"
     kept = await cloud.json(path)
     is_exactly(kept["predicted"]["round"]["seconds"], 3.5)
+    assert [one["deadline"] for one in kept["predicted"]["deadlines"]] == [600]
+    assert kept["predicted"]["advice"] is None
     assert kept["compared"] == []
     await play(cloud, second["id"], 1, seconds=7.0)
     await play(

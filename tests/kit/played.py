@@ -36,15 +36,17 @@ class Played:
         )
 
 
-def play(scenario: Scenario, epochs: int) -> Played:
+def play(scenario: Scenario, epochs: int, workers: int = 0) -> Played:
     """Plays a scenario whose run has a plan of so many epochs."""
     data = read(scenario.task)
     content, program = bundle.load(data)
     centre = Centre(scenario, data)
-    crews = crew.hire(scenario, content.program, 0)
+    crews = crew.hire(scenario, content.program, workers)
     clockwork = Clockwork(scenario, centre, crews)
     clockwork.run(lambda: centre.over)
     records = [each.close(clockwork.now) for each in crews]
+    for each in crews:
+        each.leave()
     result = outcome.result(scenario, tier("cloud").history(centre.rows, centre.messages), records, {})
     effort = Effort(epochs, 0, 0, program.manifest.batch)
     opened: dict[int, int] = {}

@@ -37,7 +37,8 @@ def notes(found: Forecast, power: Power, *, late_counts: bool) -> list[str]:
         "for no device says what it needs"
     ]
     if basis.rounds < FEW:
-        said.append(f"only {basis.rounds} rounds have been measured: what varies between rounds is hardly known")
+        many = "one round has" if basis.rounds == 1 else f"{basis.rounds} rounds have"
+        said.append(f"only {many} been measured: what varies between rounds is hardly known, and intervals are too narrow")
     if not basis.split:
         said.append("all jobs had as many steps as before: the whole of a job's time is taken to grow with its steps")
     if found.waiting > 0:

@@ -21,8 +21,8 @@ from folkmoot_cloud.predictions.samples import Floats, Ints, Samples, Spread, Va
 from folkmoot_cloud.predictions.way import Way
 
 WORLDS = 24
-ROUNDS = 480  # in all worlds together, at most
-ENTRIES = 240_000  # devices asked in all these rounds, at most: they take 30 MB and a fifth of a second
+ROUNDS = 240  # in all worlds together, at most
+ENTRIES = 120_000  # devices asked in all these rounds, at most: they take 15 MB and a tenth of a second
 LOOKS = 4  # devices that may be looked at for each of these, to choose among: it takes as long
 # What the others' rate of dropping out counts beside a member's own record, in rounds: the prior of a Dirichlet distribution.
 PRIOR = 2.0

@@ -93,11 +93,19 @@ class Forecast:
 
 
 def forecast(
-    fleet: Fleet, wish: Wish, power: Power, selector: Selector, rng: np.random.Generator, entries: int = ENTRIES
+    fleet: Fleet,
+    wish: Wish,
+    power: Power,
+    selector: Selector,
+    rng: np.random.Generator,
+    entries: int = ENTRIES,
+    *,
+    sooner: bool = True,
 ) -> Forecast | None:
     """Gives what a run is going to take; None where it never finds as many devices as it needs.
 
-    `fleet` has one round at least in which a job was measured.
+    `fleet` has one round at least in which a job was measured; `sooner`: tries shorter deadlines as well, which takes half of
+    the time.
     """
     answered = way.answered(fleet)
     paces = pace(fleet, answered.usual)
@@ -115,7 +123,7 @@ def forecast(
         devices=Becomes(*(spread(each) for each in counts)),
         short=float(np.mean(closed.answered < wish.minimum)),
         waiting=draws.waited / (draws.waited + len(draws.goal)),
-        deadlines=_deadlines(draws, closed, wish),
+        deadlines=_deadlines(draws, closed, wish, QUANTILES if sooner else ()),
         basis=_basis(fleet, draws, paces, ways),
     )
 
@@ -184,12 +192,12 @@ def _first_downloads(fleet: Fleet, draws: Draws, paces: Pace, ways: Way, wish: W
     return found[0], found[1]
 
 
-def _deadlines(draws: Draws, closed: Closed, wish: Wish) -> list[Sooner]:
+def _deadlines(draws: Draws, closed: Closed, wish: Wish, quantiles: Sequence[float]) -> list[Sooner]:
     """Gives what rounds would be with shorter deadlines, by which certain shares of the answers are there."""
     coming = closed.arrival[np.isfinite(closed.arrival)]
-    quantiles = np.quantile(coming, QUANTILES) if len(coming) else np.empty(0)
+    times = np.quantile(coming, quantiles) if len(coming) else np.empty(0)
     # A home stops earlier than the cloud by a margin, which is added here.
-    wanted = {_round_up(float(each) / 0.9) for each in quantiles}
+    wanted = {_round_up(float(each) / 0.9) for each in times if each > 0}
     found = []
     for deadline in [*sorted(each for each in wanted if 0.1 <= each < wish.deadline), wish.deadline]:
         outcome = closed if deadline == wish.deadline else close(draws, deadline, draws.job)

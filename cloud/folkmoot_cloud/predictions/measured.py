@@ -66,7 +66,7 @@ class Fleet:
 
     devices: Sequence[Device]
     homes: Mapping[str, float]  # gateway to the share of the time in which it can be asked
-    kinds: Mapping[str, Kind]  # of every device that has ever been there
+    kinds: Mapping[str, Kind]  # by device
     rounds: Sequence[Past]  # oldest first
     complete: bool  # whether these are all rounds that there have been with the program
     program: int  # bytes

@@ -5,58 +5,56 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, and_, case, func, or_, select, type_coerce
 from sqlalchemy.orm import aliased, undefer
 
+from folkmoot_cloud.columns import milliseconds
 from folkmoot_cloud.database import ReadSession
 from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.tables import Device, Gateway, Member, Round, Run, Task
 
 # How far back a prediction looks: enough for percentiles, and read in a moment however large the fleet is.
 RUNS = 20
-ROUNDS = 40
-MEMBERS = 20_000  # rows
+ROUNDS = 30
+MEMBERS = 8_000  # rows
+
+# What rows say, plain: they are made into more where nobody waits for it.
+Listed = tuple[str, str, int, str, str, int, bool, int, int]
+"""A device: name, gateway, examples, software, runtime, memory, whether it is up, ms up, ms down."""
+Told = tuple[Any, ...]
+"""A member of a round: the fields of a Fate."""
+Come = tuple[str, bool, int, int]
+"""A gateway: name, whether it is up, ms up, ms down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """The newest rounds of one program, oldest first."""
 
-    rounds: list[tuple[Round, Run, list[Fate]]]
+    rounds: list[tuple[Round, Run, list[Told]]]
     complete: bool  # whether there are no others
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A device that has ever been listed, or a gateway that has ever come up."""
-
-    id: str
-    gateway: str
-    state: str
-    able: bool  # it takes part when it is up
-    changed_at: datetime
-    up_ms: int
-    down_ms: int
-    examples: int = 0
-    data: str = ""
-    software: str = ""
-    runtime: str = ""
-    memory: int = 0
+async def devices(session: ReadSession, tenant: str, contract: str, at: datetime) -> list[Listed]:
+    """Gives the devices that are not gone and have examples of a contract, with the time of their presence up to `at`."""
+    about = (Device.id, Device.gateway, Device.examples, Device.software, Device.runtime, Device.memory)
+    presence = _presence(Device, and_(Device.state == "up", Device.why_not == ""), at)
+    there = (Device.tenant == tenant, Device.state != "gone", Device.data == contract, Device.examples > 0)
+    return [tuple(row) for row in await session.execute(select(*about, *presence).where(*there))]
 
 
-async def devices(session: ReadSession, tenant: str) -> list[Listed]:
-    """Gives every device."""
-    about = (Device.examples, Device.data, Device.software, Device.runtime, Device.memory)
-    presence = (Device.changed_at, Device.up_ms, Device.down_ms)
-    wanted = select(Device.id, Device.gateway, Device.state, Device.why_not == "", *presence, *about)
-    return [Listed(*row) for row in map(tuple, await session.execute(wanted.where(Device.tenant == tenant)))]
+async def gateways(session: ReadSession, tenant: str, at: datetime) -> list[Come]:
+    """Gives the gateways that are not gone, with the time of their presence up to `at`."""
+    presence = _presence(Gateway, and_(Gateway.state == "up", Gateway.ready), at)
+    wanted = select(Gateway.id, *presence).where(Gateway.tenant == tenant, Gateway.state != "gone")
+    return [tuple(row) for row in await session.execute(wanted)]
 
 
-async def gateways(session: ReadSession, tenant: str) -> list[Listed]:
-    """Gives every gateway."""
-    presence = (Gateway.changed_at, Gateway.up_ms, Gateway.down_ms)
-    wanted = select(Gateway.id, Gateway.id, Gateway.state, Gateway.ready, *presence).where(Gateway.tenant == tenant)
-    return [Listed(*row) for row in await session.execute(wanted)]
+def _presence(table: type[Device] | type[Gateway], up: ColumnElement[bool], at: datetime) -> Sequence[ColumnElement[Any]]:
+    """Gives whether somebody is there, and ms in which he was there, and was not."""
+    known = milliseconds(at) - type_coerce(table.changed_at, BigInteger)
+    passed = case((known > 0, known), else_=0)
+    return up, table.up_ms + case((up, passed), else_=0), table.down_ms + case((up, 0), else_=passed)
 
 
 async def rounds(session: ReadSession, tenant: str, program: str) -> Found:
@@ -95,14 +93,14 @@ async def _sizes(session: ReadSession, tenant: str, over: Sequence[Round]) -> di
     return {(run, number): count for run, number, count in found}
 
 
-async def _members(session: ReadSession, tenant: str, over: Sequence[Round]) -> dict[tuple[str, int], list[Fate]]:
+async def _members(session: ReadSession, tenant: str, over: Sequence[Round]) -> dict[tuple[str, int], list[Told]]:
     if not over:
         return {}
     named = [getattr(Member, name) for name in Fate.__dataclass_fields__]
     wanted = select(Member.run_id, Member.number, *named).where(Member.tenant == tenant, _these(over))
-    found: dict[tuple[str, int], list[Fate]] = {}
+    found: dict[tuple[str, int], list[Told]] = {}
     for run, number, *fate in await session.execute(wanted.order_by(Member.gateway, Member.device)):
-        found.setdefault((run, number), []).append(Fate(*fate))
+        found.setdefault((run, number), []).append(tuple(fate))
     return found
 
 

@@ -8,11 +8,15 @@ R. M. Korwar, "Nonparametric tests of independence for censored data", 1974), wi
 together.
 
 From few measurements one sees a member's level and not how it varies: that is taken from how all members vary around their own
-medians, and is a little more for who has been measured less (the predictive distribution of a normal, on a logarithmic scale).
+medians. The level itself lies between its own median and the middle of all, the nearer to that the less is known of it, and
+what is left unknown of it is added to what varies (B. Efron, C. Morris, "Data analysis using Stein's estimator", 1975; here of
+logarithms, and moved by one standard error at most, so that who is really another kind stays one).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import log, sqrt
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -84,27 +88,48 @@ def spread(found: Mapping[str, Measured], kinds: Mapping[str, object]) -> Spread
     for name, each in found.items():
         alike.setdefault(kinds.get(name), []).extend(each.exact)
     ranked = {kind: np.sort(values) for kind, values in alike.items()}
-    tail = _tail(found)
+    logs = {name: [log(value) for value in each.exact] for name, each in found.items() if each.exact and min(each.exact) > 0}
+    factors = _factors(logs)
+    cut = {name for name, each in found.items() if each.beyond}
+    tail, levels = _tail(found), _levels({name: each for name, each in logs.items() if name not in cut}, factors)
     of = {
-        name: _values(each, (ranked[kinds.get(name)], everybody), tail)
+        name: _values(each, levels.get(name), (ranked[kinds.get(name)], everybody), tail)
         for name, each in found.items()
         if each.exact or each.beyond
     }
-    return Spread(of, _factors(found))
+    return Spread(of, factors)
 
 
-def _values(each: Measured, others: Sequence[Floats], tail: Floats) -> Values:
+def _values(each: Measured, level: tuple[float, float] | None, others: Sequence[Floats], tail: Floats) -> Values:
     own = np.sort(each.exact)
-    few = 0 < len(own) < FEW and not each.beyond  # who was cut off has shown its quick side: its level is not its median
-    level = np.full(len(own), np.median(own)) if few else own
-    at = [np.repeat(level, GRAINS)]
+    at = [np.repeat(own if level is None else np.full(len(own), level[0]), GRAINS)]
     for bound in each.beyond:
         larger = next((pool[pool > bound] for pool in (own, *others) if len(pool) and pool[-1] > bound), None)
         at.append(bound + tail if larger is None else larger[(_MIDDLES * len(larger)).astype(np.int64)])
     vary = np.zeros(sum(map(len, at)))
-    if few:
-        vary[: len(at[0])] = np.sqrt(1 + 1 / len(own))
+    if level is not None:
+        vary[: len(at[0])] = level[1]
     return Values(np.concatenate(at), vary)
+
+
+def _levels(logs: Mapping[str, Sequence[float]], factors: Floats) -> dict[str, tuple[float, float]]:
+    """Gives the level of each member that was measured little, and what its logarithm varies by, in units of `factors`.
+
+    `logs` has nobody who was cut off: he has shown his quick side alone.
+    """
+    if not logs:
+        return {}
+    noise = float(np.mean(factors**2))
+    own = np.asarray([median(each) for each in logs.values()])
+    sizes = np.asarray([len(each) for each in logs.values()])
+    # Of a normal, a median of many is as good as a mean of 2 / pi as many.
+    unknown = noise / sizes * np.where(sizes > 2, np.pi / 2, 1.0)
+    between = max(0.0, float(np.var(own) - np.mean(unknown)))
+    share = np.divide(between, between + unknown, out=np.ones(len(own)), where=unknown > 0)
+    level = np.exp(own + np.clip((1 - share) * (np.mean(own) - own), -np.sqrt(unknown), np.sqrt(unknown)))
+    vary = np.sqrt(1 + share * unknown / noise) if noise else np.ones(len(own))
+    found = zip(logs, level.tolist(), vary.tolist(), sizes, strict=True)
+    return {name: (middle, spread) for name, middle, spread, size in found if size < FEW}
 
 
 def _tail(found: Mapping[str, Measured]) -> Floats:
@@ -114,12 +139,13 @@ def _tail(found: Mapping[str, Measured]) -> Floats:
     return np.asarray(-np.log1p(-_MIDDLES) * total / exact)
 
 
-def _factors(found: Mapping[str, Measured]) -> Floats:
+def _factors(logs: Mapping[str, Sequence[float]]) -> Floats:
     """Gives the logarithms of the factors by which members were off their own medians; 0 where nobody was measured twice."""
-    off = [np.zeros(1)] if all(len(each.exact) < 2 for each in found.values()) else []
-    for each in found.values():
-        if (number := len(each.exact)) > 1 and min(each.exact) > 0:
-            logs = np.log(each.exact)
+    found: list[float] = []
+    for each in logs.values():
+        if (number := len(each)) > 1:
+            middle = median(each)
             # Around their own middle, n values vary by a factor of sqrt((n - 1) / n) too little.
-            off.append((logs - np.median(logs)) * np.sqrt(number / (number - 1)))
-    return np.concatenate(off) if off else np.zeros(1)
+            widen = sqrt(number / (number - 1))
+            found += [(one - middle) * widen for one in each]
+    return np.asarray(found or [0.0])

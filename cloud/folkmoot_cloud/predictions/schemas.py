@@ -73,8 +73,8 @@ class PredictionView(View):
     devices: BecomesView = Field(description="In a round.")
     short: Share = Field(description="Share of rounds that make no version.")
     waiting: Share = Field(description="Share of times when too few devices are there to begin a round.")
-    deadlines: list[SoonerView] = Field(description="The run's own one comes last.")
-    advice: str = Field(description="Whether a shorter deadline pays off.")
+    deadlines: list[SoonerView] = Field(description="Shorter ones, where they were tried, and last the run's own.")
+    advice: str | None = Field(description="Whether a shorter deadline pays off; null: none was tried.")
     basis: BasisView
     watts: float = Field(description="That a device is taken to need beyond rest while it trains.")
     joules_per_mb: float = Field(description="That it is taken to need for what it sends and receives.")

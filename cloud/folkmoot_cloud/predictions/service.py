@@ -2,21 +2,22 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from folkmoot.errors import UserFault
-from folkmoot_cloud.columns import milliseconds
 from folkmoot_cloud.database import Database, ReadSession
 from folkmoot_cloud.faults import Conflict, Fault, NotFound
 from folkmoot_cloud.predictions import advice, repository
 from folkmoot_cloud.predictions.comparison import compare
 from folkmoot_cloud.predictions.forecast import Forecast, forecast
 from folkmoot_cloud.predictions.measured import Device, Effort, Fleet, Past, Power, Wish
-from folkmoot_cloud.predictions.repository import Found, Listed
+from folkmoot_cloud.predictions.repository import Come, Found, Listed
 from folkmoot_cloud.predictions.schemas import BasisView, BecomesView, ForeseenView, PredictionView, SoonerView, TakesView
+from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.runner.load import cohort, selector
 from folkmoot_cloud.runs import service as runs
 from folkmoot_cloud.runs.schemas import RunNew, TaskRef
@@ -28,23 +29,57 @@ USUAL = Power()
 
 
 async def predict(
-    session: ReadSession, tenant: str, new: RunNew, at: datetime, power: Power = USUAL, seed: int = 0
+    session: ReadSession,
+    tenant: str,
+    new: RunNew,
+    at: datetime,
+    power: Power = USUAL,
+    seed: int = 0,
+    *,
+    sooner: bool = True,
 ) -> PredictionView:
-    """Gives what a run would take that were started now.
+    """Gives what a run would take that were started now; `sooner`: and what it would with shorter deadlines.
 
     Raises Invalid and UserFault as its creation would, and Conflict where nothing has been measured of its program yet, or
     where it would wait for ever.
     """
     task, run = await runs.make(session, tenant, new, at)
-    fleet = await _fleet(session, tenant, task, at)
-    wish = _wish(run, task)
-    found = await asyncio.to_thread(lambda: forecast(fleet, wish, power, selector(), np.random.default_rng(seed)))
-    if found is None:
+    found = await repository.rounds(session, tenant, task.program)
+    if not found.rounds:
+        raise _unmeasured(task)
+    devices = await repository.devices(session, tenant, task.contract, at)
+    gateways = await repository.gateways(session, tenant, at)
+    # In a thread: it is half a second of work for a large fleet, and rounds go on meanwhile.
+    return await asyncio.to_thread(lambda: _predict(task, run, found, devices, gateways, power, seed, sooner))
+
+
+def _predict(
+    task: Task,
+    run: Run,
+    found: Found,
+    devices: Sequence[Listed],
+    gateways: Sequence[Come],
+    power: Power,
+    seed: int,
+    sooner: bool,
+) -> PredictionView:
+    fleet, wish = _fleet(task, found, devices, gateways), _wish(run, task)
+    if not any(one.train_seconds is not None and one.steps for past in fleet.rounds for one in past.members):
+        raise _unmeasured(task)
+    said = forecast(fleet, wish, power, selector(), np.random.default_rng(seed), sooner=sooner)
+    if said is None:
         raise Conflict(
             f"the run would wait: of {len(fleet.devices)} devices with its kind of data, there are never {wish.minimum} at "
             "once that it may ask: lower min_answers, or widen the cohort"
         )
-    return _view(found, task, wish, power, seed, late_counts=run.offline is not None)
+    return _view(said, task, wish, power, seed, late_counts=run.offline is not None, sooner=sooner)
+
+
+def _unmeasured(task: Task) -> Conflict:
+    return Conflict(
+        f"nothing has been measured of task {task.name} {task.version} in this fleet yet: "
+        f"run one round of it first (folkmoot run start --task {task.name} --rounds 1), then ask again"
+    )
 
 
 async def foresee(database: Database, tenant: str, new: RunNew, at: datetime) -> dict[str, Any] | None:
@@ -54,7 +89,7 @@ async def foresee(database: Database, tenant: str, new: RunNew, at: datetime) ->
     """
     try:
         async with database.read() as session:
-            return (await predict(session, tenant, new, at)).model_dump(mode="json")
+            return (await predict(session, tenant, new, at, sooner=False)).model_dump(mode="json")
     except (Fault, UserFault):
         return None
     except Exception:  # a bug of ours is no reason not to start the run
@@ -77,48 +112,29 @@ async def of_run(session: ReadSession, tenant: str, run_id: str) -> ForeseenView
     return ForeseenView(predicted=predicted, compared=compare(predicted, rounds, seconds))
 
 
-async def _fleet(session: ReadSession, tenant: str, task: Task, at: datetime) -> Fleet:
-    found = await repository.rounds(session, tenant, task.program)
-    if not any(one.train_seconds is not None and one.steps for _, _, members in found.rounds for one in members):
-        raise Conflict(
-            f"nothing has been measured of task {task.name} {task.version} in this fleet yet: "
-            f"run one round of it first (folkmoot run start --task {task.name} --rounds 1), then ask again"
-        )
-    devices = await repository.devices(session, tenant)
-    gateways = await repository.gateways(session, tenant)
+def _fleet(task: Task, found: Found, devices: Sequence[Listed], gateways: Sequence[Come]) -> Fleet:
     return Fleet(
-        devices=[
-            Device(one.id, one.gateway, one.examples, _share(one, at))
-            for one in devices
-            if one.state != "gone" and one.data == task.contract and one.examples > 0
+        devices=[Device(one[0], one[1], one[2], _share(one[6], one[7], one[8])) for one in devices],
+        homes={name: _share(up, there, gone) for name, up, there, gone in gateways},
+        kinds={one[0]: one[3:6] for one in devices},
+        rounds=[
+            Past(
+                deadline=run.deadline_seconds,
+                seconds=(one.closed_at - one.started_at).total_seconds() if one.closed_at is not None else 0.0,
+                effort=_effort(run, task),
+                bytes_up=one.bytes_up,
+                bytes_down=one.bytes_down,
+                members=[Fate(*fields) for fields in members],
+            )
+            for one, run, members in found.rounds
         ],
-        homes={one.id: _share(one, at) for one in gateways if one.state != "gone"},
-        kinds={one.id: (one.software, one.runtime, one.memory) for one in devices},
-        rounds=_pasts(found, task),
         complete=found.complete,
         program=task.program_size,
     )
 
 
-def _pasts(found: Found, task: Task) -> list[Past]:
-    return [
-        Past(
-            deadline=run.deadline_seconds,
-            seconds=(one.closed_at - one.started_at).total_seconds() if one.closed_at is not None else 0.0,
-            effort=_effort(run, task),
-            bytes_up=one.bytes_up,
-            bytes_down=one.bytes_down,
-            members=members,
-        )
-        for one, run, members in found.rounds
-    ]
-
-
-def _share(one: Listed, at: datetime) -> float:
+def _share(up: bool, there: int, gone: int) -> float:
     """Gives in which share of the time somebody could be asked; before anything is known, it is as it is now."""
-    up = one.state == "up" and one.able
-    passed = max(0, milliseconds(at) - milliseconds(one.changed_at))
-    there, gone = one.up_ms + passed * up, one.down_ms + passed * (not up)
     return there / (there + gone) if there + gone else float(up)
 
 
@@ -139,7 +155,9 @@ def _wish(run: Run, task: Task) -> Wish:
     )
 
 
-def _view(found: Forecast, task: Task, wish: Wish, power: Power, seed: int, *, late_counts: bool) -> PredictionView:
+def _view(
+    found: Forecast, task: Task, wish: Wish, power: Power, seed: int, *, late_counts: bool, sooner: bool
+) -> PredictionView:
     return PredictionView(
         task=TaskRef.model_validate(task),
         rounds=wish.rounds,
@@ -149,7 +167,7 @@ def _view(found: Forecast, task: Task, wish: Wish, power: Power, seed: int, *, l
         short=found.short,
         waiting=found.waiting,
         deadlines=[SoonerView.model_validate(one) for one in found.deadlines],
-        advice=advice.advice(found.deadlines, wish.minimum),
+        advice=advice.advice(found.deadlines, wish.minimum) if sooner else None,
         basis=BasisView.model_validate(found.basis),
         watts=power.watts,
         joules_per_mb=power.joules_per_mb,
