@@ -29,6 +29,7 @@ from folkmoot_cloud.idempotency.service import HOURS
 from folkmoot_cloud.limits import BodyLimit
 from folkmoot_cloud.migrations import upgrade
 from folkmoot_cloud.models.endpoints import router as models
+from folkmoot_cloud.predictions.endpoints import router as predictions
 from folkmoot_cloud.rounds.endpoints import router as rounds
 from folkmoot_cloud.runs.endpoints import router as runs
 from folkmoot_cloud.settings import Settings
@@ -66,13 +67,17 @@ def create_app(settings: Settings, make_engine: MakeEngine) -> FastAPI:
     app.add_middleware(BodyLimit, usual=settings.limits.request, uploads={"/v1/tasks": settings.limits.bundle + FORM})
     # What any request may end with: its body is looked at before anybody knows whether it is wanted.
     closed = problems.responses(Fault, Unauthorized, Forbidden, TooLarge, Invalid, Unavailable)
-    for router in (tenants_router, tasks, runs, rounds, models, gateways, devices, contributions, events, blobs, tokens_router):
+    for router in _ROUTERS:
         app.include_router(router, prefix="/v1", responses=closed)
     app.include_router(health.router)
     openapi.install(app)
     return app
 
 
+_ROUTERS = (
+    *(tenants_router, tasks, runs, predictions, rounds, models),
+    *(gateways, devices, contributions, events, blobs, tokens_router),
+)
 _NAMED = ("healthz", "readyz")
 
 

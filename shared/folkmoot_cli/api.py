@@ -47,9 +47,9 @@ class Cloud:
         found: Json = (await self._ask("GET", path, query=query)).json()
         return found
 
-    async def post(self, *path: str, body: Json | bytes | None = None) -> Json:
+    async def post(self, *path: str, body: Json | bytes | None = None, **query: Any) -> Json:
         """Has something done, once, however often the request must be sent; `body` is JSON or a file."""
-        found: Json = (await self._ask("POST", path, body=body)).json()
+        found: Json = (await self._ask("POST", path, query=query, body=body)).json()
         return found
 
     async def download(self, *path: str, **query: Any) -> bytes:

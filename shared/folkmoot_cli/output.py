@@ -58,6 +58,14 @@ def size(count: int | None) -> str | None:
     return None if count is None else filesize.decimal(count, precision=0 if count < MB else 1)
 
 
+def duration(seconds: float) -> str:
+    """Gives a length of time as people read it: 9.5 s, 12.5 min, 3.2 h."""
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
 def moment(text: str | None) -> str | None:
     """Gives a moment of the API in this machine's time."""
     return None if text is None else datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")

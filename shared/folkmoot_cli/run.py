@@ -3,12 +3,13 @@
 import asyncio
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from folkmoot.errors import UserFault
-from folkmoot_cli import output
+from folkmoot_cli import foreseen, output, runfile
 from folkmoot_cli.api import Cloud, Json, connect
 from folkmoot_cli.options import URL, AsJson, Limit, RunId, TokenFile, Url
 from folkmoot_cli.progress import Progress, line
@@ -40,6 +41,9 @@ def _cohort(help: str, **limits: Any) -> Any:
     return typer.Option(help=help, rich_help_panel="Who takes part in a round", **limits)
 
 
+File = Annotated[Path | None, typer.Argument(metavar="RUN.toml", help="The run in a file; options win over it.")]
+Only = Annotated[list[str] | None, _members("Only this tensor moves, such as a model's head; can be given several times.")]
+Evaluate = Annotated[bool | None, _members("Whether they evaluate each version on their hold-outs.", show_default="evaluate")]
 Offline = Annotated[
     list[str] | None,
     _members("What they may do while the cloud is away: staleness, discount, rounds, hours.", metavar="NAME=VALUE"),
@@ -47,27 +51,32 @@ Offline = Annotated[
 
 
 async def start(
-    task: Annotated[str, typer.Option(help="A task's id, or a name for its newest one.")],
-    strategy: Annotated[str, typer.Option(help="The learning algorithm.")] = "fedavg",
+    file: File = None,
+    task: Annotated[str | None, typer.Option(help="A task's id, or a name for its newest one.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="The learning algorithm.", show_default="fedavg")] = None,
     option: Option = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How many it is to have.")] = 10,
-    name: Annotated[str, typer.Option(help="For people; the task's name where there is none.")] = "",
+    rounds: Annotated[int | None, typer.Option(min=1, help="How many it is to have.", show_default="10")] = None,
+    name: Annotated[str | None, typer.Option(help="For people; the task's name where there is none.")] = None,
     start_from: Annotated[str | None, typer.Option("--from", metavar="MODEL", help="A model of the same task.")] = None,
     epochs: Annotated[int | None, _members("Local epochs; the task's own where it is not given.", min=0)] = None,
     steps: Annotated[int | None, _members("Local steps, instead of epochs.", min=0)] = None,
     learning_rate: Annotated[float | None, _members("Of the local steps.")] = None,
     seed: Annotated[int | None, _members("Of the order of examples.", min=0)] = None,
-    only: Annotated[
-        list[str] | None, _members("Only this tensor moves, such as a model's head; can be given several times.")
-    ] = None,
+    only: Only = None,
     offline: Offline = None,
-    evaluate: Annotated[bool, _members("Whether they evaluate each version on their hold-outs.")] = True,
+    evaluate: Evaluate = None,
     devices: Annotated[int | None, _cohort("Answers that are wanted; without it, everybody's.", min=1)] = None,
     fraction: Annotated[float | None, _cohort("Share of the devices that are there, instead of a number.")] = None,
     gateway: Annotated[list[str] | None, _cohort("Only below this one; can be given several times.")] = None,
-    over_selection: Annotated[float, _cohort("Asks so many times the devices that are wanted.", min=1)] = 1.0,
-    min_answers: Annotated[int, _cohort("Devices below which a round makes no new version.", min=1)] = 1,
-    deadline: Annotated[float, _cohort("Seconds after which a round waits for nobody.", min=0.1)] = 600,
+    over_selection: Annotated[
+        float | None, _cohort("Asks so many times the devices that are wanted.", min=1, show_default="1")
+    ] = None,
+    min_answers: Annotated[
+        int | None, _cohort("Devices below which a round makes no new version.", min=1, show_default="1")
+    ] = None,
+    deadline: Annotated[
+        float | None, _cohort("Seconds after which a round waits for nobody.", min=0.1, show_default="600")
+    ] = None,
     watching: Annotated[bool, typer.Option("--watch", help="And watch it until it ends.")] = False,
     as_json: AsJson = False,
     url: Url = URL,
@@ -78,21 +87,18 @@ async def start(
     Example: folkmoot run start --task digits-mlp --rounds 10 --watch
 
     Example: folkmoot run start --task digits-mlp --strategy fedprox -o mu=0.01
+
+    Example: folkmoot run start RUN.toml --rounds 3
     """
-    body = {
-        "task": task,
-        "name": name,
-        "strategy": {"name": strategy, "options": dict(map(read_option, option or []))},
-        "rounds": rounds,
-        "plan": _given(epochs=epochs, steps=steps, learning_rate=learning_rate, seed=seed, only=only or None),
-        "cohort": _given(devices=devices, fraction=fraction, gateways=gateway),
-        "min_answers": min_answers,
-        "deadline_seconds": deadline,
-        "over_selection": over_selection,
-        "evaluate": evaluate,
-        "offline": dict(read_option(one, "--offline", "staleness=4") for one in offline) if offline else None,
-        "start_from": start_from,
-    }
+    flat = {"task": task, "name": name, "rounds": rounds, "min_answers": min_answers, "deadline_seconds": deadline}
+    flat |= {"over_selection": over_selection, "evaluate": evaluate, "start_from": start_from}
+    body = runfile.changed(
+        {} if file is None else runfile.load(file),
+        flat | {"offline": dict(read_option(one, "--offline", "staleness=4") for one in offline or []) or None},
+        strategy={"name": strategy, "options": dict(map(read_option, option or []))},
+        plan={"epochs": epochs, "steps": steps, "learning_rate": learning_rate, "seed": seed, "only": only},
+        cohort={"devices": devices, "fraction": fraction, "gateways": gateway},
+    )
     async with connect(url, token_file) as cloud:
         run = await cloud.post("runs", body=body)
         if watching:
@@ -154,7 +160,10 @@ async def show(
     url: Url = URL,
     token_file: TokenFile = None,
 ) -> None:
-    """Show a run and its rounds, or who took part in one of them."""
+    """Show a run and its rounds, or who took part in one of them.
+
+    Where a prediction was made when the run was created, it stands beside what was measured.
+    """
     async with connect(url, token_file) as cloud:
         run_id = await _id(cloud, run)
         if number is not None:
@@ -163,12 +172,14 @@ async def show(
             return
         found = await cloud.get("runs", run_id)
         rounds = await cloud.listing("runs", run_id, "rounds")
+        prediction = await cloud.get("runs", run_id, "prediction")
     if as_json:
-        output.document({**found, "records": rounds})
+        output.document({**found, "records": rounds, "prediction": prediction})
         return
     _tell(found)
     for one in rounds:
         print(line(one, found["rounds"]))
+    foreseen.tell_compared(prediction)
 
 
 async def pause(run: RunId, as_json: AsJson = False, url: Url = URL, token_file: TokenFile = None) -> None:
@@ -230,6 +241,8 @@ async def _watch(cloud: Cloud, run_id: str, as_json: bool) -> int:
                 progress.show(update)
                 if isinstance(update, Run):
                     outcome = update.record["outcome"] or ""
+        if not as_json and (off := foreseen.summary(await cloud.get("runs", run_id, "prediction"))):
+            output.note(off)
     except asyncio.CancelledError:
         output.note(f"the run goes on: `folkmoot run watch {run_id}` shows it again, `folkmoot run stop {run_id}` stops it")
         raise
@@ -244,10 +257,6 @@ async def _id(cloud: Cloud, run: str) -> str:
     if not found:
         raise UserFault("there is no run yet: `folkmoot run start --task digits-mlp` starts one")
     return str(found[0]["id"])
-
-
-def _given(**values: Any) -> Json:
-    return {name: value for name, value in values.items() if value not in (None, [])}
 
 
 def _tell(run: Json) -> None:
@@ -284,7 +293,7 @@ def _tell_members(members: list[Json], as_json: bool) -> None:
         output.document(members)
         return
     output.table(
-        ("gateway", "device", "fate", "reason", "up#", "down#", "seconds#"),
+        ("gateway", "device", "fate", "reason", "up#", "down#", "seconds#", "trained#"),
         (
             (
                 one["gateway"],
@@ -294,6 +303,7 @@ def _tell_members(members: list[Json], as_json: bool) -> None:
                 output.size(one["bytes_up"] or None),  # a gateway tells the traffic of its home as one sum
                 output.size(one["bytes_down"] or None),
                 output.figure(one["seconds"], 1),
+                output.figure(one["train_seconds"], 1),
             )
             for one in members
         ),

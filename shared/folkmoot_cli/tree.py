@@ -69,6 +69,7 @@ VERBS = {
         "device",
         "folkmoot_cli.bundle:check",
     ),
+    "plan": Verb("Predict what a run would take, from what has been measured of the fleet.", "cli", "folkmoot_cli.plan:plan"),
     "run.start": Verb("Start a run.", "cli", "folkmoot_cli.run:start"),
     "run.watch": Verb("Watch a run until it ends.", "cli", "folkmoot_cli.run:watch"),
     "run.list": Verb("List the runs.", "cli", "folkmoot_cli.run:listing"),

@@ -1,7 +1,12 @@
+from datetime import datetime, timedelta
+from typing import Literal
+
 from folkmoot.hop.roster import Entry
 from folkmoot.wire.messages import Device, Hello
 from folkmoot_cloud.clock import now
 from folkmoot_cloud.gateways import service
+from folkmoot_cloud.tables import Device as DeviceRow
+from folkmoot_cloud.tables import Gateway as GatewayRow
 from folkmoot_cloud.tenants.service import MAIN
 from tests.kit.cloud import Cloud
 
@@ -91,3 +96,31 @@ async def test_a_device_that_takes_no_part_says_why(cloud: Cloud) -> None:
             await service.told(session, MAIN, "g1", Entry(state="up", birth=birth, hello=hello), now())
         found = await cloud.json("/v1/devices/d1")
         assert (found["state"], found["why_not"]) == ("up", why_not)
+
+
+async def test_for_how_long_somebody_could_be_asked_is_counted(cloud: Cloud) -> None:
+    began = now()
+
+    async def tell(seconds: int, *devices: Device, gateway: str = "g1", state: Literal["up", "away"] = "up") -> None:
+        entry = Entry(state=state, birth=1, hello=Hello(devices=devices))
+        async with cloud.database.write() as session:
+            await service.told(session, MAIN, gateway, entry, began + timedelta(seconds=seconds))
+
+    async def counted(table: type[DeviceRow] | type[GatewayRow], name: str) -> tuple[int, int, datetime]:
+        async with cloud.database.read() as session:
+            row = await session.get(table, (MAIN, name))
+        assert row is not None
+        return row.up_ms, row.down_ms, row.changed_at
+
+    up, away, full = Device("d1", "up", 40), Device("d1", "away", 40), Device("d1", "up", 40, why_not="no room on the disk")
+    await tell(0, up)
+    await tell(10, away)
+    await tell(14, full)
+    await tell(17, up)
+    await tell(12, full)  # by a clock that was set back
+    assert await counted(DeviceRow, "d1") == (10_000, 7_000, began + timedelta(seconds=17))
+    await tell(20, up, gateway="g2")  # it has moved
+    await tell(21, state="away")
+    await tell(25)
+    assert await counted(DeviceRow, "d1") == (10_000, 10_000, began + timedelta(seconds=20))
+    assert await counted(GatewayRow, "g1") == (21_000, 4_000, began + timedelta(seconds=25))

@@ -13,7 +13,7 @@ from tests.kit.cloud import Cloud
 ASKED = [Fate("g1"), Fate("g1", "d1"), Fate("g1", "d2"), Fate("g2"), Fate("g2", "d3"), Fate("g3"), Fate("g3", "d4")]
 BECAME = [
     Fate("g1", "", "answered", "", 400, 90, 1.5),
-    Fate("g1", "d1", "answered", "", 100, 30, 1.0),
+    Fate("g1", "d1", "answered", "", 100, 30, 1.0, 0.75, 12),
     Fate("g1", "d2", "rejected", "non_finite"),
     Fate("g2", "", "late", "deadline"),
     Fate("g2", "d3", "refused", "busy"),
@@ -56,7 +56,9 @@ async def test_members_are_listed_gateway_by_gateway(cloud: Cloud) -> None:
     assert [(one["gateway"], one["device"]) for one in listed] == [(one.gateway, one.device or None) for one in ASKED]
     assert listed[0] == {
         "gateway": "g1", "device": None, "fate": "answered", "reason": "", "bytes_up": 400, "bytes_down": 90, "seconds": 1.5,
+        "train_seconds": None, "steps": None,
     }  # fmt: skip
+    assert (listed[1]["train_seconds"], listed[1]["steps"]) == (0.75, 12)
     assert [one["reason"] for one in (await cloud.json(path, fate="rejected"))["items"]] == ["non_finite"]
     assert [one["gateway"] for one in (await cloud.json(path, devices="false"))["items"]] == ["g1", "g2", "g3"]
     assert [one["device"] for one in (await cloud.json(path, devices="true", gateway="g1"))["items"]] == ["d1", "d2"]

@@ -6,6 +6,7 @@ from datetime import datetime
 from folkmoot.hop.roster import Entry
 from folkmoot.wire import codec
 from folkmoot.wire.messages import Hello
+from folkmoot_cloud.columns import milliseconds
 from folkmoot_cloud.database import ReadSession, Session
 from folkmoot_cloud.devices import repository as devices
 from folkmoot_cloud.events import repository as events
@@ -63,6 +64,7 @@ async def told(session: Session, tenant: str, gateway: str, entry: Entry, at: da
         "why_not": hello.why_not,
         "first_seen": at,
         "last_seen": at,
+        **_counted(known, at),
     }
     await repository.put(session, row)
     if entry.hello is not None and (known is None or known.hello != digest):
@@ -71,3 +73,13 @@ async def told(session: Session, tenant: str, gateway: str, entry: Entry, at: da
         events.append(session, tenant, "gateway.changed", at, {"gateway": gateway, "state": entry.state})
     if known is not None:
         session.expunge(known)  # the row was changed behind the session's back
+
+
+def _counted(known: Gateway | None, at: datetime) -> dict[str, object]:
+    """Gives for how many ms a gateway could have been asked, and for how many it could not, up to which time."""
+    if known is None:
+        return {"changed_at": at, "up_ms": 0, "down_ms": 0}
+    until = max(at, known.changed_at)  # a clock that was set back counts nothing twice
+    passed = milliseconds(until) - milliseconds(known.changed_at)
+    up = known.state == "up" and known.ready
+    return {"changed_at": until, "up_ms": known.up_ms + passed * up, "down_ms": known.down_ms + passed * (not up)}

@@ -20,6 +20,8 @@ class Fate:
     bytes_up: int = 0  # payload, towards the cloud
     bytes_down: int = 0
     seconds: float | None = None  # from asked to answered
+    train_seconds: float | None = None  # of a device's job, as it says
+    steps: int | None = None  # of training in that job
 
 
 def read(text: str) -> tuple[Word, str]:

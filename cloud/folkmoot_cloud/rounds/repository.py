@@ -85,6 +85,8 @@ async def tell(session: Session, tenant: str, run_id: str, number: int, fates: I
             "bytes_up": one.bytes_up,
             "bytes_down": one.bytes_down,
             "seconds": one.seconds,
+            "train_seconds": one.train_seconds,
+            "steps": one.steps,
         }
         for one in fates
     ]

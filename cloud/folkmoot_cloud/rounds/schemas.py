@@ -68,3 +68,5 @@ class MemberView(View):
     bytes_up: int
     bytes_down: int
     seconds: float | None = Field(description="From asked to answered.")
+    train_seconds: float | None = Field(description="Of a device's job, as it says.")
+    steps: int | None = Field(description="Of training in that job.")

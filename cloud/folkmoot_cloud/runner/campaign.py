@@ -44,6 +44,14 @@ class Cohort:
             return max(1, ceil(self.fraction * eligible))
         return eligible if self.devices is None else min(self.devices, eligible)
 
+    def choose(
+        self, fleet: Sequence[Eligible], selector: Selector, over_selection: float, most: int, rng: Random
+    ) -> tuple[list[Eligible], int]:
+        """Gives whom of the eligible a round asks, at most `most`, and its goal: answers with which it closes; 0 for all."""
+        wanted = self.size(len(fleet))
+        picked = selector.pick(fleet, min(ceil(wanted * over_selection), len(fleet), most), rng)
+        return picked, wanted if wanted < len(picked) else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -123,11 +131,10 @@ class Campaign:
             return Waiting(f"{len(fleet)} devices are ready; the run needs {self.spec.minimum}")
         number = self.number + (phase == "train")
         key = f"{self.spec.run}/{number}/{phase}"
-        wanted = self.spec.cohort.size(len(fleet))
         # No sum of weights may pass `total`: the cap of one leaf bounds how many may be invited (parts.check_scale).
-        invited = min(ceil(wanted * self.spec.over_selection), len(fleet), self.spec.total // self.spec.cap)
-        picked = self.spec.selector.pick(fleet, invited, Random(f"{self.spec.secret}/{key}"))  # noqa: S311  # not for keys
-        goal = wanted if wanted < len(picked) else 0
+        most = self.spec.total // self.spec.cap
+        rng = Random(f"{self.spec.secret}/{key}")  # noqa: S311  # not for keys
+        picked, goal = self.spec.cohort.choose(fleet, self.spec.selector, self.spec.over_selection, most, rng)
         terms = events.Terms(deadline=now + self.spec.deadline, minimum=self.spec.minimum, goal=goal, grace=grace)
         self.key, self.phase, self.waiting = key, phase, ""
         return events.Opened(key, self._ask(phase, number), terms, _by_gateway(picked, goal))

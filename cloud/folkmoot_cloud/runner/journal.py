@@ -12,6 +12,7 @@ from folkmoot.hop.seat import Seat
 from folkmoot.parts import WHOLE
 from folkmoot.store.ledger import SCHEMA
 from folkmoot.wire import codec
+from folkmoot.wire.partial import Leaf
 from folkmoot.wire.topics import NONE
 from folkmoot_cloud import clock
 from folkmoot_cloud.contributions import repository as contributions
@@ -24,7 +25,7 @@ from folkmoot_cloud.models import service as models
 from folkmoot_cloud.rounds import fates
 from folkmoot_cloud.rounds import progress as rounds
 from folkmoot_cloud.rounds.fates import Fate
-from folkmoot_cloud.runner import state
+from folkmoot_cloud.runner import notes, state
 from folkmoot_cloud.runner.facts import (
     AnswerRefused,
     AnswerTaken,
@@ -271,12 +272,15 @@ def fates_of(fact: RoundClosed) -> dict[tuple[str, str], Fate]:
         seconds = None if waited is None else waited / 1000
         found[gateway, ""] = Fate(gateway, "", word, reason, up, down, seconds)
         for leaf in seat.each or ():
-            known = told.get(leaf.device)
-            found[gateway, leaf.device] = _device(gateway, leaf.device, seat, known.fate if known is not None else None)
+            found[gateway, leaf.device] = _device(gateway, leaf.device, seat, told.get(leaf.device), seconds)
     return found
 
 
-def _device(gateway: str, device: str, seat: Seat, fate: str | None) -> Fate:
+def _device(gateway: str, device: str, seat: Seat, told: Leaf | None, waited: float | None) -> Fate:
     """Gives what became of a device: what its gateway says of it, or else what became of the gateway."""
-    word, reason = fates.read(seat.fate if fate is None else fate)
-    return Fate(gateway, device, "silent" if fate is None and word == "answered" else word, reason)
+    word, reason = fates.read(seat.fate if told is None else told.fate)
+    if told is None:
+        return Fate(gateway, device, "silent" if word == "answered" else word, reason)
+    note = notes.read(told.note, waited) if word == "answered" else None
+    job = (None, None) if note is None else (note.seconds, note.steps)
+    return Fate(gateway, device, word, reason, train_seconds=job[0], steps=job[1])

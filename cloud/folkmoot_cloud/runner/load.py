@@ -10,6 +10,7 @@ from folkmoot.errors import StoreFault
 from folkmoot.hop import events, round
 from folkmoot.hop.open_round import History, Open
 from folkmoot.hop.upper import PREFIX
+from folkmoot.selector import Selector
 from folkmoot.serve.sums import Sums
 from folkmoot.store.ledger import EVENT_LIMIT, SCHEMA
 from folkmoot.strategy import Model as Weights
@@ -64,10 +65,7 @@ async def enter(session: ReadSession, context: Context, run: Run, now: int) -> E
 
 def specify(run: Run, program: bytes) -> Spec:
     """Gives what a run is to do, with the program of its task. Raises UserFault where this program lacks a plug-in."""
-    cohort, precision = run.cohort, run.precision
-    devices = cohort.get("devices")
-    listed = devices if isinstance(devices, list) else None
-    gateways = cohort.get("gateways")
+    precision = run.precision
     return Spec(
         run=run.id,
         program=program,
@@ -75,13 +73,8 @@ def specify(run: Run, program: bytes) -> Spec:
         strategy=plugins.load("strategies", run.strategy["name"], run.strategy["options"]),
         strategy_name=run.strategy["name"],
         options=run.strategy["options"],
-        selector=plugins.load("selectors", "uniform", {}),
-        cohort=Cohort(
-            devices=None if listed is not None else devices,
-            fraction=cohort.get("fraction"),
-            gateways=frozenset(gateways) if gateways else None,
-            listed=frozenset(listed) if listed is not None else None,
-        ),
+        selector=selector(),
+        cohort=cohort(run),
         plan=msgspec.convert(run.plan, Plan),
         minimum=run.min_answers,
         deadline=int(run.deadline_seconds * 1000),
@@ -94,6 +87,25 @@ def specify(run: Run, program: bytes) -> Spec:
         secret=run.secret,
         offline=None if run.offline is None else msgspec.convert(run.offline, Offline),
     )
+
+
+def cohort(run: Run) -> Cohort:
+    """Gives whom a run may ask."""
+    devices = run.cohort.get("devices")
+    listed = devices if isinstance(devices, list) else None
+    gateways = run.cohort.get("gateways")
+    return Cohort(
+        devices=None if listed is not None else devices,
+        fraction=run.cohort.get("fraction"),
+        gateways=frozenset(gateways) if gateways else None,
+        listed=frozenset(listed) if listed is not None else None,
+    )
+
+
+def selector() -> Selector:
+    """Gives the policy by which rounds choose whom to ask: there is one so far."""
+    chosen: Selector = plugins.load("selectors", "uniform", {})
+    return chosen
 
 
 async def past(session: ReadSession, run: Run, oldest: int) -> Past:

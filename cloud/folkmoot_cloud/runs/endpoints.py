@@ -1,25 +1,38 @@
 """/v1/runs: training jobs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from folkmoot_cloud.access import Reader, Route, Writer, reads, writes
+from folkmoot_cloud import state
+from folkmoot_cloud.access import Reader, Route, Writer, authenticated, reads, writes
+from folkmoot_cloud.clock import now
 from folkmoot_cloud.faults import Conflict, NotFound
 from folkmoot_cloud.pages import Page, Window, window
+from folkmoot_cloud.predictions import service as predictions
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.runs import repository, service
 from folkmoot_cloud.runs.schemas import RunNew, RunView, Status
+from folkmoot_cloud.tokens.service import Principal
 from folkmoot_cloud.words import NAME, Id
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=Route)
 Operator = Annotated[Writer, writes("runs:write")]
 
 
+async def _foreseen(
+    new: RunNew, request: Request, principal: Annotated[Principal, Depends(authenticated("runs:write"))]
+) -> dict[str, Any] | None:
+    """Gives what the run is going to take. Before its transaction begins: meanwhile nobody waits for the writer's turn."""
+    return await predictions.foresee(state.of(request)["database"], principal.tenant, new, now())
+
+
 @router.post("", response_model=RunView, status_code=201, summary="Start a run", responses=responses(Conflict))
-async def create(new: RunNew, writer: Operator, response: Response) -> RunView:
+async def create(
+    new: RunNew, prediction: Annotated[dict[str, Any] | None, Depends(_foreseen)], writer: Operator, response: Response
+) -> RunView:
     """What can never hold is refused here, with a sentence that says which settings exclude each other."""
-    run = await service.create(writer.session, writer.state["engine"], writer.tenant, new, writer.now)
+    run = await service.create(writer.session, writer.state["engine"], writer.tenant, new, writer.now, prediction)
     response.headers["Location"] = f"/v1/runs/{run.id}"
     return run
 

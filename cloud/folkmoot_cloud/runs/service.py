@@ -29,8 +29,20 @@ from folkmoot_cloud.tables import Model, Run, Task
 from folkmoot_cloud.tasks import repository as tasks
 
 
-async def create(session: Session, engine: Engine, tenant: str, new: RunNew, at: datetime) -> RunView:
-    """Starts a run.
+async def create(
+    session: Session, engine: Engine, tenant: str, new: RunNew, at: datetime, prediction: dict[str, Any] | None = None
+) -> RunView:
+    """Starts a run; `prediction` is what it is going to take (folkmoot_cloud.predictions). Raises as `make` does."""
+    task, run = await make(session, tenant, new, at)
+    run.prediction = prediction
+    await repository.add(session, run)
+    events.append(session, tenant, "run.created", at, {"name": run.name, "task": task.id, "rounds": run.rounds}, run.id)
+    after_commit(session, lambda: engine.notify(run.id))
+    return await show(session, tenant, run.id)
+
+
+async def make(session: ReadSession, tenant: str, new: RunNew, at: datetime) -> tuple[Task, Run]:
+    """Gives a run as it would be stored, with its task; nothing is stored.
 
     Raises Invalid or UserFault for what can never hold: an unknown task, strategy or option, sums that could overflow, a
     cohort that cannot be.
@@ -41,12 +53,7 @@ async def create(session: Session, engine: Engine, tenant: str, new: RunNew, at:
     plugins.load("strategies", new.strategy.name, new.strategy.options)
     check_scale(new.precision.scale, new.precision.bound, new.precision.total)
     await _check_cohort(session, tenant, new)
-    base = await _base(session, tenant, task, new)
-    run = row(tenant, new, task, base, at)
-    await repository.add(session, run)
-    events.append(session, tenant, "run.created", at, {"name": run.name, "task": task.id, "rounds": run.rounds}, run.id)
-    after_commit(session, lambda: engine.notify(run.id))
-    return await show(session, tenant, run.id)
+    return task, row(tenant, new, task, await _base(session, tenant, task, new), at)
 
 
 async def show(session: ReadSession, tenant: str, run_id: str) -> RunView:

@@ -10,7 +10,15 @@ from folkmoot_cloud.columns import DIGEST, NAME
 from folkmoot_cloud.tables.base import Base, Owned, of
 
 
-class Gateway(Owned, Base):
+class Presence:
+    """For how long somebody could have been asked, of the time since it was first seen, up to `changed_at`."""
+
+    changed_at: Mapped[datetime]
+    up_ms: Mapped[int]
+    down_ms: Mapped[int]
+
+
+class Gateway(Presence, Owned, Base):
     """A home, as its gateway's status and hello tell."""
 
     __tablename__ = "gateways"
@@ -30,7 +38,7 @@ class Gateway(Owned, Base):
     last_seen: Mapped[datetime]
 
 
-class Device(Owned, Base):
+class Device(Presence, Owned, Base):
     """A leaf, as the newest hello of its gateway tells."""
 
     __tablename__ = "devices"

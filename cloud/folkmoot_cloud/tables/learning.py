@@ -44,6 +44,8 @@ class Run(Owned, Base):
     bytes_down: Mapped[int]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    # What it was predicted to take when it was created (predictions/schemas.py); None: nothing had been measured.
+    prediction: Mapped[dict[str, Any] | None] = mapped_column(deferred=True, deferred_raiseload=True)
 
     task: Mapped[Task] = relationship(viewonly=True, lazy="raise")
 
@@ -88,6 +90,8 @@ class Member(Owned, Base):
     bytes_up: Mapped[int]
     bytes_down: Mapped[int]
     seconds: Mapped[float | None]  # from asked to answered
+    train_seconds: Mapped[float | None]  # of a device's job, as it says; None: its update is not in the model
+    steps: Mapped[int | None]  # of training in that job
 
     __table_args__ = (of("rounds", "run_id", "number"),)
 

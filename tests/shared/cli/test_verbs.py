@@ -52,6 +52,9 @@ def test_a_task_is_published_from_a_file_or_by_the_name_that_comes_with_folkmoot
         (["task", "publish", __file__], "no bundle"),
         (["task", "show", "harvest"], "harvest"),
         (["run", "start", "--task", "harvest"], "harvest"),
+        (["run", "start", "--rounds", "3"], "say which task"),
+        (["run", "start", "nowhere.toml"], "does not exist"),
+        (["plan", __file__], "is no TOML"),
         (["run", "start", "--task", "digits-mlp", "--strategy", "fedsgd"], "fedavg"),
         (["run", "start", "--task", "digits-mlp", "-o", "mu=1"], "mu"),
         (["run", "start", "--task", "digits-mlp", "--learning-rate", "nan"], "finite"),
@@ -125,9 +128,34 @@ def test_a_run_and_its_rounds_are_shown(folkmoot: Command, learnt: str) -> None:
     assert "2 rounds of" in said.out
     members = folkmoot("run", "show", learnt, "--round", 1, "--json").json
     assert {one["device"] for one in members} == {None, "home-1-device-1", "home-2-device-1"}
+    assert [one["steps"] > 0 and one["train_seconds"] > 0 for one in members if one["device"]] == [True, True]
     assert "home-2-device-1" in folkmoot("run", "show", learnt, "--round", 1).out
     assert learnt in [one["id"] for one in folkmoot("run", "list", "--status", "finished", "--json").json]
     assert learnt in folkmoot("run", "list", "--limit", 1).out
+
+
+def test_a_run_in_a_file_is_predicted_started_and_compared(folkmoot: Command, learnt: str, tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('task = "digits-mlp"\nrounds = 9\ndeadline_seconds = 60\n[plan]\nepochs = 2\nseed = 5\n')
+    found = folkmoot("plan", file, "--watts", 3, "--json").json
+    assert (found["rounds"], found["watts"], found["basis"]["own"]) == (9, 3, 2)
+    assert 0 < found["round"]["seconds"]["p10"] <= found["round"]["seconds"]["p90"] < 60
+    assert found["run"]["bytes_up"]["median"] > 1_000
+    said = folkmoot("plan", file)
+    assert said.code == 0
+    for words in ("a round", "9 rounds", "drop-outs", "energy of devices", "no version", "2 devices by their own"):
+        assert words in said.out
+    started = folkmoot("run", "start", file, "--rounds", 2, "--epochs", 1, "--watch", "--json").lines[-1]
+    assert (started["rounds"], started["deadline_seconds"]) == (2, 60)
+    assert (started["plan"]["epochs"], started["plan"]["seed"]) == (1, 5)
+    compared = {(one["scope"], one["figure"]): one for one in folkmoot("run", "show", "--json").json["prediction"]["compared"]}
+    assert compared["run", "bytes_down"]["error_percent"] == pytest.approx(0, abs=30)
+    assert compared["run", "drop_outs"]["measured"] == 0
+    assert compared["run", "seconds"]["measured"] > 0
+    shown = folkmoot("run", "show", started["id"])
+    assert "predicted" in shown.out
+    assert "the run: time" in shown.out
+    assert "predicted" in folkmoot("run", "watch", started["id"]).err
 
 
 def test_a_run_is_paused_resumed_stopped_and_given_one_more_round(folkmoot: Command, village: Village) -> None:

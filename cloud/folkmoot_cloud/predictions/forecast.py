@@ -1,0 +1,229 @@
+"""What a run is going to take, from what has been measured of a fleet: a pure function, by Monte Carlo."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+import numpy as np
+
+from folkmoot.selector import Selector
+from folkmoot_cloud.predictions import way
+from folkmoot_cloud.predictions.closing import Closed, close
+from folkmoot_cloud.predictions.draws import ENTRIES, WORLDS, Draws, draw
+from folkmoot_cloud.predictions.measured import Fleet, Power, Wish
+from folkmoot_cloud.predictions.pace import Pace, pace
+from folkmoot_cloud.predictions.samples import Floats, Ints
+from folkmoot_cloud.predictions.way import Way
+
+RUNS = 16  # whole runs that are put together of the rounds of each world
+MB = 1e6
+# Of the arrivals of answers: those by which a shorter deadline might end a round.
+QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What is to be expected of a figure."""
+
+    p10: float
+    median: float
+    p90: float
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What a round takes, or a whole run. Bytes are payloads of training rounds, as in the record."""
+
+    seconds: Spread
+    drop_outs: Spread  # devices that are asked and whose updates are not in the model
+    bytes_up: Spread  # from homes to the cloud
+    bytes_down: Spread
+    home_bytes_up: Spread  # from devices to their gateways
+    home_bytes_down: Spread
+    joules: Spread  # of devices, beyond rest
+
+
+@dataclass(frozen=True, slots=True)
+class Becomes:
+    """What becomes of the devices that a round asks."""
+
+    asked: Spread
+    answered: Spread
+    late: Spread
+    silent: Spread
+    refused: Spread
+    rejected: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Sooner:
+    """What rounds with a certain deadline would be."""
+
+    deadline: float
+    seconds: Spread
+    answered: Spread
+    short: float  # share of rounds that make no version
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a forecast is made from."""
+
+    rounds: int
+    measurements: int  # jobs whose time is known
+    own: int  # devices that have been measured themselves
+    alike: int  # devices of which only others of their kind have been
+    others: int  # devices of whose kind none has been
+    homes: int  # homes that have been measured
+    homes_others: int
+    split: bool  # whether jobs could be told apart into steps and the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A whole prediction."""
+
+    round: Takes
+    run: Takes
+    devices: Becomes
+    short: float  # share of rounds that make no version
+    waiting: float  # share of times when too few devices are there to begin a round
+    deadlines: Sequence[Sooner]  # the wished one last
+    basis: Basis
+
+
+def forecast(
+    fleet: Fleet,
+    wish: Wish,
+    power: Power,
+    selector: Selector,
+    rng: np.random.Generator,
+    entries: int = ENTRIES,
+    *,
+    sooner: bool = True,
+) -> Forecast | None:
+    """Gives what a run is going to take; None where it never finds as many devices as it needs.
+
+    `fleet` has one round at least in which a job was measured; `sooner`: tries shorter deadlines as well, which takes half of
+    the time.
+    """
+    answered = way.answered(fleet)
+    paces = pace(fleet, answered.usual)
+    ways = way.way(fleet, paces, answered)
+    draws = draw(fleet, wish, paces, ways, selector, rng, entries)
+    if not len(draws.goal):
+        return None
+    closed = close(draws, wish.deadline, draws.job)
+    figures = _figures(fleet, draws, closed, ways, power)
+    ending = close(draws, wish.deadline, draws.fixed).seconds if wish.evaluate else np.zeros(len(draws.goal))
+    counts = (draws.asked, closed.answered, closed.late, closed.silent, closed.refused, closed.rejected)
+    return Forecast(
+        round=Takes(*(spread(each) for each in figures)),
+        run=_run(figures, ending, draws, wish, _first_downloads(fleet, draws, paces, ways, wish), rng, power),
+        devices=Becomes(*(spread(each) for each in counts)),
+        short=float(np.mean(closed.answered < wish.minimum)),
+        waiting=draws.waited / (draws.waited + len(draws.goal)),
+        deadlines=_deadlines(draws, closed, wish, QUANTILES if sooner else ()),
+        basis=_basis(fleet, draws, paces, ways),
+    )
+
+
+def spread(values: Floats | Ints) -> Spread:
+    """Gives median, 10th and 90th percentile."""
+    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
+    return Spread(float(low), float(middle), float(high))
+
+
+def _figures(fleet: Fleet, draws: Draws, closed: Closed, ways: Way, power: Power) -> list[Floats]:
+    """Gives the figures of `Takes`, each [rounds]."""
+    rounds = len(draws.goal)
+    usual = [float(np.mean(list(each.values()))) if each else 0.0 for each in (ways.bytes_up, ways.bytes_down)]
+    up, down = (
+        np.asarray([each.get(name, mean) for name in draws.homes])[draws.home]
+        for each, mean in zip((ways.bytes_up, ways.bytes_down), usual, strict=True)
+    )
+    home_up, home_down = way.home_lines(fleet)
+    between = (home_up * closed.answered, home_down * closed.told)
+    joules = power.watts * closed.worked + power.joules_per_mb / MB * (between[0] + between[1])
+    return [
+        closed.seconds,
+        (draws.asked - closed.answered).astype(np.float64),
+        np.bincount(draws.round, up * closed.reached, rounds),
+        np.bincount(draws.round, down, rounds),
+        *between,
+        joules,
+    ]
+
+
+def _run(
+    figures: Sequence[Floats],
+    ending: Floats,
+    draws: Draws,
+    wish: Wish,
+    first: tuple[float, float],
+    rng: np.random.Generator,
+    power: Power,
+) -> Takes:
+    """Puts runs together of the rounds of each world, at random; adds what their first round and their end take."""
+    table = np.stack(figures, axis=1)
+    runs = []
+    for world in range(WORLDS):
+        (mine,) = np.nonzero(draws.world == world)
+        if len(mine):
+            times = rng.multinomial(wish.rounds, np.full(len(mine), 1 / len(mine)), size=RUNS)
+            total = times @ table[mine]
+            total[:, 0] += ending[mine][rng.integers(len(mine), size=RUNS)]
+            runs.append(total)
+    whole = np.concatenate(runs)
+    to_homes, to_devices = first
+    whole[:, 3] += to_homes
+    whole[:, 5] += to_devices
+    whole[:, 6] += to_devices / MB * power.joules_per_mb
+    return Takes(*(spread(column) for column in whole.T))
+
+
+def _first_downloads(fleet: Fleet, draws: Draws, paces: Pace, ways: Way, wish: Wish) -> tuple[float, float]:
+    """Gives the bytes in which homes and devices fetch the program that have never had it, in a whole run."""
+    found = []
+    for members, names, known in ((draws.home, draws.homes, ways.bytes_down), (draws.device, draws.devices, paces.rates.of)):
+        often = np.bincount(members, minlength=len(names)) / len(draws.goal)
+        ever = 1 - (1 - np.minimum(often, 1.0)) ** wish.rounds
+        found.append(fleet.program * float(sum(one for one, name in zip(ever, names, strict=True) if name not in known)))
+    return found[0], found[1]
+
+
+def _deadlines(draws: Draws, closed: Closed, wish: Wish, quantiles: Sequence[float]) -> list[Sooner]:
+    """Gives what rounds would be with shorter deadlines, by which certain shares of the answers are there."""
+    coming = closed.arrival[np.isfinite(closed.arrival)]
+    times = np.quantile(coming, quantiles) if len(coming) else np.empty(0)
+    # A home stops earlier than the cloud by a margin, which is added here.
+    wanted = {_round_up(float(each) / 0.9) for each in times if each > 0}
+    found = []
+    for deadline in [*sorted(each for each in wanted if 0.1 <= each < wish.deadline), wish.deadline]:
+        outcome = closed if deadline == wish.deadline else close(draws, deadline, draws.job)
+        short = float(np.mean(outcome.answered < wish.minimum))
+        found.append(Sooner(deadline, spread(outcome.seconds), spread(outcome.answered), short))
+    return found
+
+
+def _round_up(seconds: float) -> float:
+    """Gives the next number of two digits."""
+    step = 10.0 ** (floor(log10(seconds)) - 1)
+    return round(ceil(seconds / step) * step, 6)
+
+
+def _basis(fleet: Fleet, draws: Draws, paces: Pace, ways: Way) -> Basis:
+    kinds = {fleet.kinds.get(name) for name in paces.rates.of}
+    unknown = [name for name in draws.devices if name not in paces.rates.of]
+    alike = sum(fleet.kinds.get(name) in kinds for name in unknown)
+    homes = sum(name in ways.seconds.of for name in draws.homes)
+    return Basis(
+        rounds=len(fleet.rounds),
+        measurements=paces.measurements,
+        own=len(draws.devices) - len(unknown),
+        alike=alike,
+        others=len(unknown) - alike,
+        homes=homes,
+        homes_others=len(draws.homes) - homes,
+        split=paces.split,
+    )
