@@ -27,7 +27,7 @@ PACKAGES = {"flower": "flwr", "nvflare": "nvflare", "pfl": "pfl"}
 def commit() -> str:
     """Gives the commit that is measured; a + where something is not committed, results and document aside."""
     changed = subprocess.run(
-        ["git", "status", "--porcelain", "--", ".", f":!{results.FILE}", f":!{document.FILE}", f":!{document.PICTURES}"],
+        ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{results.FILE}", f":!{document.FILE}", f":!{document.PICTURES}"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     named = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -55,12 +55,14 @@ def side(race: Race, name: str) -> tuple[dict[str, float], float]:
     """Runs one side of a race once; gives its figures and its seconds. Raises Failed."""
     figures: dict[str, float] = {}
     seconds = 0.0
+    # A peer is to find nothing of ours but this folder, from which it runs.
+    around = {} if name == OURS else {"PYTHONPATH": ""}
     if name == OURS:
         commands = [[sys.executable, "-m", *f"benchmarks.{module}".split()] for module in race.ours]
     else:
         commands = [[str(environment(name)), "-m", *f"benchmarks.peers.{name}.{race.peers[name]}".split()]]
     for command in commands:
-        ran = runner.run(command, race.seconds)
+        ran = runner.run(command, race.seconds, around)
         figures |= ran.figures
         seconds += ran.seconds
     return figures, seconds

@@ -51,7 +51,7 @@ RACES = (
         "machine each they would be held up by their polling alone, which is every 3 s.",
         ("round",),
         {"flower": "deployment round"},
-        seconds=1_500,
+        seconds=1_800,
     ),
     Race(
         "freight",
