@@ -26,10 +26,9 @@ PACKAGES = {"flower": "flwr", "nvflare": "nvflare", "pfl": "pfl"}
 
 def commit() -> str:
     """Gives the commit that is measured; a + where something is not committed, results and document aside."""
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{results.FILE}", f":!{document.FILE}", f":!{document.PICTURES}"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+    aside = [f":!{path}" for path in (results.FILE, document.FILE, document.PICTURES)]
+    command = ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", *aside]
+    changed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     named = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     return named.stdout.strip() + ("+" if changed.strip() else "")
 
