@@ -25,12 +25,17 @@ PACKAGES = {"flower": "flwr", "nvflare": "nvflare", "pfl": "pfl"}
 
 
 def commit() -> str:
-    """Gives the commit that is measured; a + where something is not committed, results and document aside."""
+    """Gives the commit that is measured, or "none"; a + where something is not committed, results and document aside."""
     aside = [f":!{path}" for path in (results.FILE, document.FILE, document.PICTURES)]
-    command = ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", *aside]
-    changed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    named = subprocess.run(["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return named.stdout.strip() + ("+" if changed.strip() else "")
+    try:
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *aside)
+        return _git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
+        return "none"
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @cache
