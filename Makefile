@@ -63,12 +63,10 @@ format: setup ## put the sources into house style
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-bench: setup ## measure what docs/measurements.md states; ARGS='round fold' for some of it
+bench: setup ## measure beside other systems, write docs/benchmarks.md; ARGS='round fold' for some of it, ARGS=--long for all
 	@.ci/services
 	@.ci/venv author
-	@for each in $${ARGS:-$$(grep -o 'benchmarks\.[a-z]*' docs/measurements.md | sed 's/.*\.//' | sort -u)}; do \
-	    echo "== benchmarks.$$each"; .venv/bin/python -m benchmarks.$$each || exit 1; \
-	done
+	.venv/bin/python -m benchmarks $(ARGS)
 
 constraints: setup ## pin what pyproject.toml asks for; ARGS=--upgrade: the newest of everything
 	.venv/bin/python .ci/pins.py write $(ARGS)
@@ -78,5 +76,5 @@ secrets: ## make the passwords that compose.yaml needs, in secrets/
 	@.venv/bin/python .ci/passwords.py secrets
 
 clean: ## remove everything that make made
-	rm -rf .venv .venv-author .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz build dist
+	rm -rf .venv .venv-author .peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

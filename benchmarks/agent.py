@@ -1,9 +1,7 @@
-"""What a device's agent at rest takes: resident memory, connected over TLS with a certificate. `python -m benchmarks.agent`.
-
-Ends with 1 where it is over its bar.
-"""
+"""What a device's agent at rest takes: resident memory, connected over TLS with a certificate. `python -m benchmarks.agent`."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,8 +13,6 @@ from folkmoot.wire import codec
 from folkmoot.wire.messages import Status
 from tests.kit.broker import HOME, secure
 from tests.kit.ear import join
-
-BAR = 30.0  # MiB
 
 
 async def up(gateway: Endpoint) -> None:
@@ -58,5 +54,4 @@ if __name__ == "__main__":
     for _ in range(2):  # the first one may still compile, which takes 6 MiB more
         with tempfile.TemporaryDirectory() as made:
             found = measure(Path(made))
-    print(f"agent at rest over TLS, MiB resident: {found:.1f} (at most {BAR:g})")
-    sys.exit(found > BAR)
+    print(json.dumps({"rest_mib": found}))

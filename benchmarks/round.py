@@ -3,17 +3,17 @@
     python -m benchmarks.round
 
 Cloud, gateways and brokers are processes of their own, the devices share one; every durable commit is included. A round is the
-time from the start of one to the start of the next. Prints median and 90th percentile, and beside them what the same messages
-cost on the bare brokers; ends with 1 where a round is over its bars.
+time from the start of one to the start of the next: median and 90th percentile, and what one synced write costs on this disk.
 """
 
 import asyncio
+import json
 import os
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -31,20 +31,35 @@ from folkmoot_device.agent import Agent, Trained, Trainer
 from tests.kit import toy
 from tests.kit.processes import Town
 
-PARAMETERS, DEVICES, ROUNDS, WARM = 10_000, 5, 60, 10
-MEDIAN, P90 = 60.0, 100.0  # ms: Flower 1.41 takes 26 to 53 s for the same (docs/measurements.md)
-HOMES = ("g1", "g2")
+
+@dataclass(frozen=True)
+class Course:
+    """What is timed."""
+
+    parameters: int
+    devices: int  # of a home
+    rounds: int
+    warm: int  # rounds before, which are not
+    homes: tuple[str, ...] = ("g1", "g2")
 
 
-def answer(device: str, ask: Ask) -> bytes:
+def answer(device: str, ask: Ask, parameters: int) -> bytes:
     """Gives an update as training would: small changes, so that the sums need 32 bits."""
-    deltas = np.random.default_rng(len(device)).normal(0, 0.01, PARAMETERS).astype("<f4")
+    deltas = np.random.default_rng(len(device)).normal(0, 0.01, parameters).astype("<f4")
     groups = {} if ask.phase == "evaluate" else {"main": Group(100, codec.FLOAT32, deltas.tobytes())}
     return partial.dump(Partial(groups=groups, leaves=(Leaf(device),), metrics={"eval_count": 20, "eval_correct": 18}))
 
 
-async def device(name: str, gateway: str, port: int, folder: Path, until: asyncio.Event) -> None:
-    """Is a device whose training takes no time."""
+async def device(
+    name: str,
+    gateway: str,
+    port: int,
+    folder: Path,
+    parameters: int,
+    until: asyncio.Event,
+    asked: Callable[[], None] = lambda: None,
+) -> None:
+    """Is a device whose training takes no time. `asked` is called whenever it is to train."""
     station = Station(folder)
     tree = Tree("fl", gateway)
     above = Lower(tree, name, station.cache, station.spool, station.ledger, INLINE)
@@ -53,61 +68,65 @@ async def device(name: str, gateway: str, port: int, folder: Path, until: asynci
     answers: dict[str, bytes] = {}
 
     def train(item: member.Member) -> None:
+        asked()
         if item.ask.phase not in answers:
-            answers[item.ask.phase] = answer(name, item.ask)
+            answers[item.ask.phase] = answer(name, item.ask, parameters)
         station.driver.post("work", Trained(item.id, answers[item.ask.phase]))
 
     await station.run(Agent(above, Trainer(train, lambda ask: None), lambda: births.current, lambda: ""), until)
 
 
-def rounds(town: Town) -> Iterator[float]:
-    """Gives the ms of each round of a run, the first ones left out."""
-    program = toy.program(PARAMETERS)
-    task = bundle.dump(bundle.Bundle(program=bundle.dump(program), weights=bytes(4 * PARAMETERS)))
-    run = town.launch(task, rounds=ROUNDS + WARM)
+def finish(town: Town, course: Course) -> str:
+    """Runs all rounds; gives the run's id."""
+    program = toy.program(course.parameters)
+    task = bundle.dump(bundle.Bundle(program=bundle.dump(program), weights=bytes(4 * course.parameters)))
+    run = town.launch(task, rounds=course.rounds + course.warm)
     with town.api.stream("GET", "/v1/events", params={"run": run, "kind": "run.finished", "since": 0}, timeout=None) as events:
         next(line for line in events.iter_lines() if line.startswith("data:"))  # asking again and again would cost the cloud
     found = town.get(f"/v1/runs/{run}/rounds", limit=100)["items"]
-    assert all(one["devices"]["answered"] == DEVICES * len(HOMES) for one in found), "a device did not answer"
+    assert all(one["devices"]["answered"] == course.devices * len(course.homes) for one in found), "a device did not answer"
+    return run
+
+
+def rounds(town: Town, course: Course) -> Iterator[float]:
+    """Gives the ms of each round of a run, the first ones left out."""
+    found = town.get(f"/v1/runs/{finish(town, course)}/rounds", limit=100)["items"]
     starts = [datetime.fromisoformat(one["started_at"]) for one in found]
-    for sooner, later in zip(starts[WARM:], starts[WARM + 1 :], strict=False):
+    for sooner, later in zip(starts[course.warm :], starts[course.warm + 1 :], strict=False):
         yield (later - sooner).total_seconds() * 1e3
 
 
-def commit(folder: Path) -> float:
+def commit(folder: Path, size: int) -> float:
     """Gives the ms of one synced write of an answer's size: what a durable commit costs here."""
     times = []
     with (folder / "probe").open("wb") as file:
         for _ in range(50):
             began = time.perf_counter()
-            file.write(bytes(4 * PARAMETERS))
+            file.write(bytes(size))
             file.flush()
             os.fsync(file.fileno())
             times.append((time.perf_counter() - began) * 1e3)
     return statistics.median(times)
 
 
-async def main() -> int:
-    """Measures and says so."""
+async def measure(course: Course) -> dict[str, float]:
+    """Gives `round_ms`, its 90th percentile `round_p90_ms`, and `synced_ms`."""
     until = asyncio.Event()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        with Town(folder, {name: [] for name in HOMES}) as town:
+        with Town(folder, {name: [] for name in course.homes}) as town:
+            names = [(home, f"{home}-{number}") for home in course.homes for number in range(course.devices)]
             devices = [
-                asyncio.create_task(device(f"{home}-{n}", home, town.brokers[home].port, folder / f"{home}-{n}", until))
-                for home in HOMES
-                for n in range(DEVICES)
+                asyncio.create_task(device(name, home, town.brokers[home].port, folder / name, course.parameters, until))
+                for home, name in names
             ]
-            await asyncio.to_thread(town.up, DEVICES * len(HOMES))
-            found = sorted(await asyncio.to_thread(lambda: list(rounds(town))))
+            await asyncio.to_thread(town.up, len(names))
+            found = sorted(await asyncio.to_thread(lambda: list(rounds(town, course))))
             until.set()
             await asyncio.gather(*devices)
-            synced = commit(folder)
-    median, p90 = statistics.median(found), found[int(0.9 * len(found))]
-    print(f"{'a round of 10 devices below 2 gateways':<40} median {median:6.1f} ms   p90 {p90:6.1f} ms   of {len(found)}")
-    print(f"{'one synced write of 40 kB on this disk':<40} median {synced:6.2f} ms")
-    return 0 if median <= MEDIAN and p90 <= P90 else 1
+            synced = commit(folder, 4 * course.parameters)
+    return {"round_ms": statistics.median(found), "round_p90_ms": found[int(0.9 * len(found))], "synced_ms": synced}
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    print(json.dumps(asyncio.run(measure(Course(parameters=10_000, devices=5, rounds=60, warm=10)))))

@@ -37,8 +37,9 @@ def prepare(folder: Path) -> None:
         (folder / task / "weights").write_bytes(found.weights)
 
 
-def measure(folder: Path) -> None:
-    """Prints the figures of every task."""
+def measure(folder: Path) -> dict[str, float]:
+    """Prints the figures of every task; gives the MiB of agent and training process with the first one."""
+    both = {}
     for task in TASKS:
         manifest = bundle.load(tasks.read(task))[1].manifest
         ran = subprocess.run(
@@ -46,14 +47,16 @@ def measure(folder: Path) -> None:
         )
         found = json.loads(ran.stdout)
         sizes = {name: found[name] / (1 << 20) for name in ("both", "peak")}
+        both[task] = sizes["both"]
         print(
             SAID.format(
                 task=task, examples=EXAMPLES, batch=manifest.batch, cold=found["cold"], step=1e6 * found["step"], **sizes
             )
         )
+    return {"training_mib": both[TASKS[0]]}
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as found:
         prepare(Path(found))
-        measure(Path(found))
+        print(json.dumps(measure(Path(found))))

@@ -1,0 +1,149 @@
+"""Every race and every row of docs/benchmarks.md: the one place where targets stand.
+
+A row that cannot be measured yet has no race and says why in `lacks`. To fill it, add a Race with a module of this folder that
+ends with a line of JSON, and name in the row the race and the figure.
+"""
+
+from benchmarks.race import Race, Row, Target
+
+RACES = (
+    Race(
+        "digits",
+        "100 simulated devices, all in each round",
+        "The handwritten digits, 15 examples each, 64-64-10, one epoch in batches of 10, no evaluation. Folkmoot: ten "
+        "homes, two hops, TFLite. Flower: Ray, a client on each core, numpy. Start is where a line through the ends of "
+        "all rounds meets zero: from the start of the process, imports included.",
+        ("fleet digits",),
+        {"flower": "simulation digits"},
+        seconds=600,
+        bundle="narrow",
+    ),
+    Race(
+        "wide",
+        "1,000 simulated devices, 100 in each round",
+        "32 examples of 64 numbers each, 64-128-10, one epoch in batches of 16, no evaluation. Folkmoot: 50 homes. pfl: "
+        "torch in one process on one thread, which for clients as small as these is its quickest. Memory is proportional "
+        "and the most of all processes together, looked at four times a second.",
+        ("fleet wide",),
+        {"flower": "simulation wide", "pfl": "simulation wide"},
+        seconds=600,
+        bundle="wide",
+    ),
+    Race(
+        "scale",
+        "10,000 simulated devices in 500 homes",
+        "`folkmoot simulate` from beginning to end, report included: 20 generated examples each, 64-64-10, one epoch in "
+        "batches of 10, all devices in each of 10 rounds; the same with 1,000 and 3,160. No peer: Flower and pfl have no "
+        "homes.",
+        ("scale",),
+        {},
+        seconds=7_200,
+        turns=1,
+        long=True,
+        bundle="narrow",
+    ),
+    Race(
+        "round",
+        "a round of 10 devices",
+        "10,000 parameters in 10 tensors, training takes no time, everything on this machine. Folkmoot: two gateways, "
+        "three Mosquittos, SQLite with durable commits; the devices share a process. Flower: SuperLink and ten "
+        "SuperNodes, each a process that starts others, as its manual has them; they need more than two cores, and with a "
+        "machine each they would be held up by their polling alone, which is every 3 s.",
+        ("round",),
+        {"flower": "deployment round"},
+        seconds=1_800,
+    ),
+    Race(
+        "freight",
+        "a round of 50 devices with 250,000 parameters",
+        "1 MB down to each device and 1 MB up from it, in chunks, below two gateways. No peer: 50 SuperNodes of Flower "
+        "would need 13 GB. Beside it as many chunks as all devices send, through one Mosquitto to a subscriber that does "
+        "nothing.",
+        ("freight",),
+        {},
+        seconds=900,
+    ),
+    Race(
+        "fold",
+        "aggregation",
+        "Time of one thread on the processor. Folkmoot decodes, judges and adds what comes from a broker, exactly. "
+        "Flower's `aggregate_arrayrecords` adds arrays that it has taken apart before, in float32, and checks nothing.",
+        ("fold",),
+        {"flower": "aggregation"},
+        seconds=300,
+    ),
+    Race(
+        "wire",
+        "on the wire in a round",
+        "10,000 parameters, float32 that chance has set, 40,000 bytes raw. Folkmoot and Flower: every byte of TCP payload "
+        "of a device in a round, and its PUBLISH packets or HTTP requests, without TLS. FLARE: the JSON alone that an "
+        "edge device sends.",
+        ("wire",),
+        {"flower": "deployment wire", "nvflare": "wire"},
+        seconds=600,
+    ),
+    Race(
+        "memory",
+        "memory of a device",
+        "Folkmoot: the agent, connected over TLS; with its training process while it trains `digits-cnn` in TFLite. "
+        "Flower: a SuperNode and its SuperExec, without TLS; with a ClientApp that does nothing with 10,000 parameters in "
+        "numpy. What they share with the SuperLink of the same installation counts for a part.",
+        ("agent", "training"),
+        {"flower": "deployment memory"},
+        seconds=600,
+    ),
+    Race(
+        "departure",
+        "a device that goes",
+        "Until who asks it knows: the gateway by the will of its broker, with a keepalive of 30 s (60 s is usual), a "
+        "ServerApp by `get_node_ids`, whose nodes are heard every 30 s. A round that is under way at a gateway waits for "
+        "a device that it has lost another 1.5 keepalives, for it may come back.",
+        ("departure",),
+        {"flower": "deployment departure"},
+        seconds=900,
+        turns=2,
+    ),
+)
+
+# Modules that measure what docs/measurements.md states beyond the table, and say it themselves.
+BESIDE = ("bytes", "footprint", "link", "step")
+
+ROWS = (
+    Row("client-rounds a second", "digits", "clients_per_s", "/s", Target(100, of="flower"), more=True),
+    Row("start", "digits", "start_s", "s", Target(2)),
+    Row("a round", "wide", "round_s", "s", Target(0.1)),
+    Row("memory", "wide", "peak_mib", "MiB", Target(200)),
+    Row("start", "wide", "start_s", "s"),
+    Row("10 rounds", "scale", "seconds_10000", "s", Target(300)),
+    Row("memory", "scale", "mib_10000", "MiB", Target(2048)),
+    Row("exponent of the time, from 1,000 devices on", "scale", "exponent", "", Target(1.1)),
+    Row("memory of a device that is not asked", "scale", "idle_kib", "KiB", Target(4)),
+    Row("aggregation of one million homes", "", "", "s", lacks="there is no benchmark of it yet"),
+    Row("median", "round", "round_ms", "ms", Target(60)),
+    Row("90th percentile", "round", "round_p90_ms", "ms", Target(100)),
+    Row("median", "freight", "round_s", "s", Target(3)),
+    Row("1,600 chunks into a bare receiver", "freight", "chunks_s", "s"),
+    Row("an update of 10,000 parameters in 10 tensors, checked", "fold", "judged_us", "us", Target(60)),
+    Row("updates of 1,000,000 parameters, added", "fold", "added_gb_s", "GB/s", Target(2), more=True),
+    Row("the same over a copy of its bytes", "fold", "added_of_copy", "", Target(0.12), more=True),
+    Row("the same, checked", "fold", "judged_gb_s", "GB/s", Target(1), more=True),
+    Row("memory of 1,000 updates of 100,000 parameters, in models", "fold", "kept_models", "", Target(3)),
+    Row("bytes up, lossless", "wire", "bytes_up", "B", Target(42_000)),
+    Row("bytes down", "wire", "bytes_down", "B"),
+    Row("messages", "wire", "messages", "", Target(4)),
+    Row(
+        "bytes up for an update of 10,000 parameters as int8",
+        "",
+        "",
+        "B",
+        Target(11_000),
+        lacks="updates travel as float32 alone",
+    ),
+    Row("at rest, resident", "memory", "rest_mib", "MiB", Target(30)),
+    Row("while it trains, proportional", "memory", "training_mib", "MiB", Target(72)),
+    Row("frozen, in keepalives", "departure", "frozen_keepalives", "", Target(1.5)),
+    Row("frozen", "departure", "frozen_s", "s"),
+    Row("killed", "departure", "killed_s", "s"),
+    Row("with a goodbye", "departure", "clean_s", "s", Target(0.1)),
+    Row("asynchronous over synchronous rounds, FLARE's published scenario", "", "", "", lacks="it is not measured yet"),
+)
