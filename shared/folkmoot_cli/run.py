@@ -45,6 +45,11 @@ Offline = Annotated[
     _members("What they may do while the cloud is away: staleness, discount, rounds, hours.", metavar="NAME=VALUE"),
 ]
 
+Buffer = Annotated[
+    int | None,
+    _cohort("Asynchronous: so many answers make a version, whoever is late goes on; with --offline.", min=1),
+]
+
 
 async def start(
     task: Annotated[str, typer.Option(help="A task's id, or a name for its newest one.")],
@@ -68,6 +73,7 @@ async def start(
     over_selection: Annotated[float, _cohort("Asks so many times the devices that are wanted.", min=1)] = 1.0,
     min_answers: Annotated[int, _cohort("Devices below which a round makes no new version.", min=1)] = 1,
     deadline: Annotated[float, _cohort("Seconds after which a round waits for nobody.", min=0.1)] = 600,
+    buffer: Buffer = None,
     watching: Annotated[bool, typer.Option("--watch", help="And watch it until it ends.")] = False,
     as_json: AsJson = False,
     url: Url = URL,
@@ -91,6 +97,7 @@ async def start(
         "over_selection": over_selection,
         "evaluate": evaluate,
         "offline": dict(read_option(one, "--offline", "staleness=4") for one in offline) if offline else None,
+        "buffer": buffer,
         "start_from": start_from,
     }
     async with connect(url, token_file) as cloud:
