@@ -140,6 +140,7 @@ def _account(fact: RoundClosed, opened: int, closed: int, messages: int) -> Acco
         bytes_down=sum(down for _, down in fact.traffic.values()),
         messages=messages,
         examples=int(fact.sums.metrics.get("train_count", 0)),
+        belated=fact.belated,
     )
 
 

@@ -49,6 +49,11 @@ Offline = Annotated[
     _members("What they may do while the cloud is away: staleness, discount, rounds, hours.", metavar="NAME=VALUE"),
 ]
 
+Buffer = Annotated[
+    int | None,
+    _cohort("Asynchronous: so many answers make a version, whoever is late goes on; with --offline.", min=1),
+]
+
 
 async def start(
     file: File = None,
@@ -77,6 +82,7 @@ async def start(
     deadline: Annotated[
         float | None, _cohort("Seconds after which a round waits for nobody.", min=0.1, show_default="600")
     ] = None,
+    buffer: Buffer = None,
     watching: Annotated[bool, typer.Option("--watch", help="And watch it until it ends.")] = False,
     as_json: AsJson = False,
     url: Url = URL,
@@ -91,7 +97,7 @@ async def start(
     Example: folkmoot run start RUN.toml --rounds 3
     """
     flat = {"task": task, "name": name, "rounds": rounds, "min_answers": min_answers, "deadline_seconds": deadline}
-    flat |= {"over_selection": over_selection, "evaluate": evaluate, "start_from": start_from}
+    flat |= {"over_selection": over_selection, "evaluate": evaluate, "start_from": start_from, "buffer": buffer}
     body = runfile.changed(
         {} if file is None else runfile.load(file),
         flat | {"offline": dict(read_option(one, "--offline", "staleness=4") for one in offline or []) or None},

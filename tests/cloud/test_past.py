@@ -1,5 +1,6 @@
 """What a run makes of answers to Asks whose round is over."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from folkmoot.hop import events, round
 from folkmoot.hop.belated import Welcome
 from folkmoot.hop.ids import ask_id, local_id
 from folkmoot.hop.ports import Late
-from folkmoot.wire.messages import Answer, Invited, Offline
-from folkmoot_cloud.runner.campaign import Campaign
+from folkmoot.wire.messages import Answer, Device, Hello, Invited, Offline
+from folkmoot_cloud.runner.campaign import Campaign, Cohort
 from tests.kit import toy
 
 OWN = ask_id("run1/1/train", "g1")
@@ -144,3 +145,65 @@ def test_a_device_that_was_taken_out_does_not_come_back_belatedly_nor_in_what_it
     assert found.below == {"d2"}
     assert one.standing("g1", local_id(OWN, 1), answer(local=1)) == "late"
     assert one.standing("g2", ask_id("run1/1/train", "g2"), answer()) == "late"
+
+
+def ready(*homes: int) -> dict[str, Hello]:
+    """Gives homes of one device each that can be asked."""
+    return {f"g{n}": Hello(devices=(Device(f"d{n}", "up", 10, data=toy.CONTRACT),)) for n in homes}
+
+
+def begun(**fields: Any) -> Campaign:
+    """Gives an asynchronous run in whose first round, which is over, g1, g2 and g3 were asked, and g3 has answered."""
+    made = toy.campaign(rounds=9, offline=Offline(staleness=3), deadline=9_000, **{"buffer": 1, **fields})
+    opened = made.open(ready(1, 2, 3), 0, 0)
+    assert isinstance(opened, events.Opened)
+    assert (opened.terms.goal, opened.terms.behind) == (made.spec.buffer, 0)
+    machine = round.Round()
+    machine.handle(opened, 0)
+    machine.handle(events.Answered("g3", b"3" * 32, ("d3",)), 1)
+    if machine.state == "open":
+        machine.handle(events.Woke(), 9_000)
+    made.version += 1
+    made.closed(machine)
+    return made
+
+
+def asked(one: Campaign, *homes: int, now: int = 100) -> tuple[list[str], int, int | None]:
+    """Gives whom the next round asks of those that are ready, its goal, and how many are at work for earlier ones."""
+    opened = one.open(ready(*homes), now, 0)
+    assert isinstance(opened, events.Opened)
+    return [member.member for member in opened.members], opened.terms.goal, opened.terms.behind
+
+
+def test_who_is_at_work_is_not_asked_again_and_who_is_free_is() -> None:
+    assert asked(begun(), 1, 2, 3, 4) == (["g3", "g4"], 1, 2)
+    assert begun().expects("g1", OWN, 100)
+    assert not begun().expects("g2", OWN, 100)
+
+
+def test_no_more_devices_work_at_a_time_than_the_cohort_says() -> None:
+    one = begun()
+    for devices, count in ((4, 2), (3, 1), (2, 0), (1, 0)):
+        one.spec = replace(one.spec, cohort=Cohort(devices=devices))
+        members, goal, behind = asked(one, 1, 2, 3, 4)
+        assert (len(members), goal, behind) == (count, 1, 2)
+
+
+def test_a_goal_that_those_at_work_cannot_reach_is_none() -> None:
+    one = begun(buffer=3)
+    one.spec = replace(one.spec, buffer=9)
+    assert asked(one, 1, 2, 3, 4) == (["g3", "g4"], 4, 2)
+
+
+def test_who_has_refused_or_is_over_its_deadline_or_too_far_behind_is_free() -> None:
+    one = begun()
+    one.release("g1", OWN)
+    assert asked(one, 1, 2, 3) == (["g1", "g3"], 1, 1)
+    assert asked(begun(), 1, 2, 3, now=9_000) == (["g1", "g2", "g3"], 1, 0)
+    far = begun()
+    for number in (2, 3, 4, 5):
+        machine = round.Round()
+        machine.handle(events.Opened(f"run1/{number}/train", far._ask("train", number), events.Terms(deadline=9_000), ()), 0)
+        far.version += 1
+        far.closed(machine)
+    assert asked(far, 1, 2, 3) == (["g1", "g2", "g3"], 1, 0)

@@ -121,6 +121,7 @@ async def test_what_cannot_be_started_cannot_be_predicted(cloud: Cloud) -> None:
         ({"strategy": {"name": "fedsgd"}}, "there is no strategy 'fedsgd'"),
         ({"cohort": {"gateways": ["g7"]}}, "gateway g7 is not known"),
         ({"rounds": 0}, "body/rounds: "),
+        ({"buffer": 2, "offline": {}}, "asynchronous runs are not predicted"),
     ):
         response = await cloud.client.post("/v1/predictions", json={"task": "toy", **wrong})
         assert response.status_code == 422

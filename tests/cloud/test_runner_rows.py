@@ -153,7 +153,7 @@ async def test_what_a_run_remembers_of_its_rounds_is_what_the_tables_say(cloud: 
         await contributions.add(session, MAIN, ask=b"2" * 16, member="g2", number=2, asked=2, local=0, factor=1024, **told)
         await contributions.add(session, MAIN, ask=b"1" * 16, member="g1", number=3, asked=2, local=1, factor=724, **told)
     async with cloud.database.read() as session:
-        found = await load.past(session, row, oldest=1)
+        found = await load.past(session, row, oldest=1, now=7)
     assert found.rounds.keys() == {2, 3}
     assert found.rounds[2] == Kept(
         base=1,
@@ -161,4 +161,6 @@ async def test_what_a_run_remembers_of_its_rounds_is_what_the_tables_say(cloud: 
         asked={"g1": frozenset({"d1"}), "g2": frozenset({"d3"})},
         counted=frozenset({b"1" * 16, b"2" * 16}),
         cut=frozenset({"g1"}),
+        until=found.rounds[2].until,
     )
+    assert 7 + 590_000 < found.rounds[2].until <= 7 + 600_000  # the deadline of an Ask that was sent just now

@@ -69,7 +69,27 @@ async def test_a_run_may_say_what_members_do_that_cannot_be_reached(cloud: Cloud
     assert msgspec.convert((await cloud.row(run["id"])).offline, Offline) == Offline(**policy)
 
 
-@pytest.mark.parametrize("wrong", [{"staleness": 32}, {"rounds": -1}, {"discount": 2.1}, {"hours": 1000}, {"days": 1}])
+async def test_a_run_may_be_asynchronous(cloud: Cloud) -> None:
+    assert (await cloud.run())["buffer"] is None
+    run = await cloud.run(buffer=10, offline={"staleness": 200})
+    assert run["buffer"] == (await cloud.row(run["id"])).buffer == 10
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"buffer": 1}, "buffer needs offline"),
+        ({"buffer": 1, "offline": {}, "over_selection": 1.5}, "buffer and over_selection exclude each other"),
+        ({"buffer": 1, "offline": {}, "min_answers": 2}, "min_answers is 2, but a version is made of 1 (buffer)"),
+    ],
+)
+async def test_an_asynchronous_run_that_cannot_be_is_refused(cloud: Cloud, fields: dict[str, Any], says: str) -> None:
+    response = await cloud.client.post("/v1/runs", json={"task": (await cloud.task())["id"], **fields})
+    assert response.status_code == 422
+    assert says in response.text
+
+
+@pytest.mark.parametrize("wrong", [{"staleness": 1001}, {"rounds": -1}, {"discount": 2.1}, {"hours": 1000}, {"days": 1}])
 async def test_a_policy_that_cannot_be_is_refused(cloud: Cloud, wrong: dict[str, float]) -> None:
     response = await cloud.client.post("/v1/runs", json={"task": (await cloud.task())["id"], "offline": wrong})
     assert response.status_code == 422

@@ -26,8 +26,8 @@ plans = st.builds(
     only=st.lists(st.text(min_size=1, max_size=200), max_size=3).map(tuple),
 )
 invited = st.builds(m.Invited, device=NAMES, note=st.binary(max_size=40))
-STALE = st.integers(0, 31)
-offlines = st.builds(m.Offline, staleness=STALE, discount=st.floats(0, 2), rounds=STALE, seconds=COUNTS)
+LOCAL = st.integers(0, 31)
+offlines = st.builds(m.Offline, staleness=st.integers(0, 1000), discount=st.floats(0, 2), rounds=LOCAL, seconds=COUNTS)
 asks = st.builds(
     m.Ask,
     run=NAMES,
@@ -88,7 +88,7 @@ answers = st.builds(
     inline=st.none() | st.binary(max_size=100),
     run=st.just("") | NAMES,
     round=COUNTS,
-    local=STALE,
+    local=LOCAL,
 )
 receipts = st.builds(
     m.Receipt,

@@ -58,9 +58,13 @@ def _presence(table: type[Device] | type[Gateway], up: ColumnElement[bool], at: 
 
 
 async def rounds(session: ReadSession, tenant: str, program: str) -> Found:
-    """Gives the newest rounds with a program that are over and were not called off, with all of their members."""
+    """Gives the newest rounds with a program that are over and were not called off, with all of their members.
+
+    Not those of asynchronous runs, which do not wait for whom they ask.
+    """
     of_task = (Task.tenant == Run.tenant) & (Task.id == Run.task_id)
-    wanted = select(Run).join(Task, of_task).where(Run.tenant == tenant, Task.program == program, Run.done > 0)
+    mine = (Run.tenant == tenant, Task.program == program, Run.done > 0, Run.buffer.is_(None))
+    wanted = select(Run).join(Task, of_task).where(*mine)
     runs = list(await session.scalars(wanted.order_by(Run.created_at.desc(), Run.id).limit(RUNS + 1)))
     by_id = {run.id: run for run in runs[:RUNS]}
     newest = (

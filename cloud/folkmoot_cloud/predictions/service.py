@@ -10,7 +10,7 @@ import numpy as np
 
 from folkmoot.errors import UserFault
 from folkmoot_cloud.database import Database, ReadSession
-from folkmoot_cloud.faults import Conflict, Fault, NotFound
+from folkmoot_cloud.faults import Conflict, Fault, Invalid, NotFound
 from folkmoot_cloud.predictions import advice, repository
 from folkmoot_cloud.predictions.comparison import compare
 from folkmoot_cloud.predictions.forecast import Forecast, forecast
@@ -44,6 +44,10 @@ async def predict(
     where it would wait for ever.
     """
     task, run = await runs.make(session, tenant, new, at)
+    if run.buffer is not None:
+        raise Invalid(
+            "asynchronous runs are not predicted, for their rounds do not wait for those whom they ask: leave out buffer"
+        )
     found = await repository.rounds(session, tenant, task.program)
     if not found.rounds:
         raise _unmeasured(task)

@@ -76,6 +76,7 @@ class Spec:
     total: int
     secret: str  # makes the choice of cohorts unpredictable from outside and repeatable from inside
     offline: Offline | None = None  # what members may do that cannot be reached, and what it counts
+    buffer: int = 0  # devices whose answers, to whichever round, make a version (FedBuff's K); 0: rounds are synchronous
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +132,55 @@ class Campaign:
             return Waiting(f"{len(fleet)} devices are ready; the run needs {self.spec.minimum}")
         number = self.number + (phase == "train")
         key = f"{self.spec.run}/{number}/{phase}"
+        rng = Random(f"{self.spec.secret}/{key}")  # noqa: S311  # not for keys
         # No sum of weights may pass `total`: the cap of one leaf bounds how many may be invited (parts.check_scale).
         most = self.spec.total // self.spec.cap
-        rng = Random(f"{self.spec.secret}/{key}")  # noqa: S311  # not for keys
-        picked, goal = self.spec.cohort.choose(fleet, self.spec.selector, self.spec.over_selection, most, rng)
-        terms = events.Terms(deadline=now + self.spec.deadline, minimum=self.spec.minimum, goal=goal, grace=grace)
+        working = self.working(now) if phase == "train" and self.spec.buffer else None
+        if working is None:
+            picked, goal = self.spec.cohort.choose(fleet, self.spec.selector, self.spec.over_selection, most, rng)
+            share = goal
+        else:
+            busy = sum(len(devices) for _, devices in working.values())
+            free = [one for one in fleet if one.gateway not in working]
+            wanted = ceil(self.spec.cohort.size(len(fleet)) * self.spec.over_selection)
+            picked = self.spec.selector.pick(free, min(max(0, wanted - busy), len(free), most), rng)
+            goal, share = min(self.spec.buffer, busy + len(picked)), 0  # a home answers with all of its devices
+        terms = events.Terms(
+            deadline=now + self.spec.deadline,
+            minimum=self.spec.minimum,
+            goal=goal,
+            grace=grace,
+            behind=None if working is None else len(working),
+        )
         self.key, self.phase, self.waiting = key, phase, ""
-        return events.Opened(key, self._ask(phase, number), terms, _by_gateway(picked, goal))
+        return events.Opened(key, self._ask(phase, number), terms, _by_gateway(picked, share))
+
+    def working(self, now: int) -> dict[str, tuple[bytes, frozenset[str]]]:
+        """Gives the homes that work for rounds that are over, as far as anybody knows, with their Asks and devices.
+
+        An Ask is over at its deadline, and when its answer could not count any more.
+        """
+        return {
+            member: (own, devices or frozenset())
+            for number, kept in self.past.rounds.items()
+            for member, devices in kept.asked.items()
+            if now < kept.until and (own := self._own(number, member)) not in kept.counted
+        }
+
+    def expects(self, member: str, ask: bytes, now: int) -> bool:
+        """Whether a member is to go on with an Ask whose round is over."""
+        return bool(self.spec.buffer) and any(own == ask for name, (own, _) in self.working(now).items() if name == member)
+
+    def release(self, member: str, ask: bytes) -> None:
+        """Notes that a member of an asynchronous run has had its word about an Ask whose round is over, and is free."""
+        for number, kept in self.past.rounds.items() if self.spec.buffer else ():
+            if member in kept.asked and self._own(number, member) == ask:
+                self.past = self.past.without(number, member)
+                return
+
+    def _own(self, number: int, member: str) -> bytes:
+        """Gives the id of the Ask that a member had in a training round."""
+        return ask_id(f"{self.spec.run}/{number}/train", member)
 
     def _ask(self, phase: Phase, number: int) -> Ask:
         program, spec = codec.digest(self.spec.program), self.spec
@@ -201,7 +244,7 @@ class Campaign:
     def names(self, member: str, ask: bytes, answer: Answer) -> bool:
         """Whether an Ask id is of a training round that this run has had, and of this member, as the answer says."""
         newest = self.number + (1 if self.key and self.phase == "train" else 0)
-        own = ask_id(f"{self.spec.run}/{answer.round}/train", member)
+        own = self._own(answer.round, member)
         return 0 < answer.round <= newest and ask == (local_id(own, answer.local) if answer.local else own)
 
     def standing(self, member: str, ask: bytes, answer: Answer) -> Welcome | Literal["late", "dup", "wait"]:

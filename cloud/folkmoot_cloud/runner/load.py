@@ -17,6 +17,7 @@ from folkmoot.strategy import Model as Weights
 from folkmoot.wire import bundle, codec
 from folkmoot.wire.messages import Offline, Plan
 from folkmoot_cloud.blobs import repository as blobs
+from folkmoot_cloud.columns import milliseconds
 from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.database import ReadSession
 from folkmoot_cloud.engine import Context
@@ -59,7 +60,7 @@ async def enter(session: ReadSession, context: Context, run: Run, now: int) -> E
         evaluated=evaluated,
     )
     if spec.offline is not None:
-        campaign.past = await past(session, run, campaign.version - spec.offline.staleness)
+        campaign.past = await past(session, run, campaign.version - spec.offline.staleness, now)
     return await _under_way(session, context, run, campaign, now)
 
 
@@ -86,6 +87,7 @@ def specify(run: Run, program: bytes) -> Spec:
         total=precision["total"],
         secret=run.secret,
         offline=None if run.offline is None else msgspec.convert(run.offline, Offline),
+        buffer=run.buffer or 0,
     )
 
 
@@ -108,8 +110,12 @@ def selector() -> Selector:
     return chosen
 
 
-async def past(session: ReadSession, run: Run, oldest: int) -> Past:
-    """Gives the rounds whose answers could still count: those that started from version `oldest` or a newer one."""
+async def past(session: ReadSession, run: Run, oldest: int, now: int) -> Past:
+    """Gives the rounds whose answers could still count: those that started from version `oldest` or a newer one.
+
+    `now`: ms of the timeline.
+    """
+    wall, left = await entries.wall(session), int(run.deadline_seconds * 1000)
     base = await models.find(session, run.tenant, run.base_model)
     if base is None:
         raise Lost(f"model {run.base_model} is not in the database")
@@ -133,6 +139,7 @@ async def past(session: ReadSession, run: Run, oldest: int) -> Past:
             weights=bytes.fromhex(digests[one.base_version]),
             asked={gateway: frozenset(devices) for gateway, devices in homes.items()},
             counted=frozenset(counted[one.number]),
+            until=now + min(left, milliseconds(one.started_at) + left - wall),  # a clock that was wrong may only free homes
             cut=frozenset(cut),
         )
     return Past(kept)

@@ -22,7 +22,7 @@ from folkmoot.link.face import Arrived, Connected
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
 from folkmoot.wire import codec
-from folkmoot.wire.messages import Answer, Hello, Status
+from folkmoot.wire.messages import Answer, Hello, Request, Status
 from folkmoot.wire.topics import NONE, SHARDS
 from folkmoot_cloud.runner.campaign import Campaign, Waiting, quality
 from folkmoot_cloud.runner.facts import (
@@ -87,9 +87,11 @@ class Cloud:
         self.connected = False
         self._below = below
         below.belated.standing, below.belated.refused = self._standing, self._note_refusal
+        below.belated.wanted, below.belated.dropped = self._wanted, self._drop
         self._grace = grace
         self._shards = set(shards)
         self._moved: set[str] = set()  # runs that may go on
+        self._now = 0  # ms of the timeline
 
     @property
     def wake(self) -> int | None:
@@ -99,6 +101,7 @@ class Cloud:
     def step(self, inputs: Sequence[Input], now: int) -> Mapping[str, Batch]:
         """Takes all that has come."""
         batch = Batch(now)
+        self._now = now
         for _, event in inputs:
             match event:
                 case Arrived():
@@ -119,14 +122,18 @@ class Cloud:
                 case _:
                     pass
         self._below.tick(batch)
-        for open in [open for open in self._below.rounds.values() if open.round.state == "closed"]:
-            self._finish(batch, open)
-        while self._moved:
-            self._go_on(batch, self._moved.pop())
+        self._turn(batch)
         return {"down": batch}
 
     def perform(self) -> None:
         """The cloud's work is all in its machines."""
+
+    def _turn(self, batch: Batch) -> None:
+        """Ends the rounds that are closed, and begins those that follow."""
+        for open in [open for open in self._below.rounds.values() if open.round.state == "closed"]:
+            self._finish(batch, open)
+        while self._moved:
+            self._go_on(batch, self._moved.pop())
 
     # What has come.
 
@@ -144,7 +151,11 @@ class Cloud:
             self._moved.update(self.campaigns)
         for keep in batch.keeps[taken:]:
             new = next(new for _, new in batch.journal[told:] if isinstance(new, events.Answered | events.Belated))
-            self._note_answer(keep.owner.removeprefix(PREFIX), new, len(keep.content))
+            key = keep.owner.removeprefix(PREFIX)
+            self._note_answer(key, new, len(keep.content))
+            machine = self._below.rounds[key].round
+            if machine.state == "closed" and machine.opened.terms.behind is not None:
+                self._turn(batch)  # what has come behind it counts in the next round, which must be open by then
 
     def _ours(self, topic: str) -> bool:
         try:
@@ -192,6 +203,15 @@ class Cloud:
         campaign = self.campaigns.get(answer.run)
         if campaign is not None and campaign.names(member, ask, answer):
             self.facts.append(AnswerRefused(answer.run, answer.round, member, answer.local, reason))
+            campaign.release(member, ask)
+
+    def _wanted(self, member: str, ask: bytes) -> bool:
+        """Says whether a member is to go on with an Ask whose round is over (folkmoot.hop.belated)."""
+        return any(campaign.expects(member, ask, self._now) for campaign in self.campaigns.values())
+
+    def _drop(self, member: str, ask: bytes) -> None:
+        for campaign in self.campaigns.values():
+            campaign.release(member, ask)
 
     def _take(self, batch: Batch, taken: Take) -> None:
         self._shards |= taken.shards
@@ -278,9 +298,9 @@ class Cloud:
         if campaign is None or campaign.key:
             return
         if campaign.desired == "stop":
-            self._end(run, "stopped", "an operator stopped it")
+            self._end(batch, run, "stopped", "an operator stopped it")
         elif campaign.next_phase is None:
-            self._end(run, "completed", "")
+            self._end(batch, run, "completed", "")
         elif campaign.desired == "pause":
             self.facts.append(RunMoved(run, "paused"))
         else:
@@ -298,7 +318,7 @@ class Cloud:
             sums = Sums(opening.ask, campaign.spec.manifest.layout)
         except UserFault as fault:
             campaign.key = ""
-            self._end(run, "failed", str(fault))
+            self._end(batch, run, "failed", str(fault))
             return
         self._below.open(batch, opening, sums, campaign.blobs)
         if campaign.phase == "train":
@@ -323,7 +343,7 @@ class Cloud:
         if campaign.phase == "train":
             learnt = machine.closed.outcome == "complete" and campaign.learn(sums)
             if learnt:
-                self.facts.append(Learnt(ask.run, ask.round, campaign))
+                self.facts.append(Learnt(ask.run, ask.round, copy(campaign)))  # it may learn once more in this step
             closed = machine.closed if learnt or machine.closed.outcome != "complete" else Closed("short", "no_usable_updates")
             self.facts.append(
                 RoundClosed(
@@ -343,7 +363,10 @@ class Cloud:
             campaign.close(campaign.number)
         self._moved.add(ask.run)
 
-    def _end(self, run: str, outcome: Literal["completed", "failed", "stopped"], reason: str) -> None:
-        del self.campaigns[run]
+    def _end(self, batch: Batch, run: str, outcome: Literal["completed", "failed", "stopped"], reason: str) -> None:
+        campaign = self.campaigns.pop(run)
+        if campaign.spec.buffer:
+            for member, (ask, _) in sorted(campaign.working(batch.now).items()):
+                batch.sends.append(Send(member, Request(what="cancel", reason="closed"), ask, self._below.tree.shard(run)))
         self.facts.append(RunMoved(run, "finished", outcome, reason))
         log.info("run finished", extra={"run": run, "outcome": outcome, "reason": reason})

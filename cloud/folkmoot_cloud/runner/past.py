@@ -14,6 +14,7 @@ class Kept:
     weights: bytes
     asked: Mapping[str, frozenset[str] | None]  # members, to the devices they were asked for; None: any
     counted: frozenset[bytes]  # ids of its Asks whose answers are in a model
+    until: int  # ms of the timeline: when its Asks are over
     cut: frozenset[str] = frozenset()  # members below which a device was taken out: what goes on from their answer holds it
 
 
@@ -40,6 +41,7 @@ class Past:
                 if seat.open or seat.state == "taken"
             },
             counted=frozenset(seat.ask for seat in seats.values() if seat.state == "taken"),
+            until=machine.opened.terms.deadline,
             cut=frozenset(
                 one.member
                 for one in machine.opened.members
@@ -50,3 +52,9 @@ class Past:
             if (kept := rounds.get(belated.round)) is not None:
                 rounds[belated.round] = replace(kept, counted=kept.counted | {belated.ask})
         return Past({number: kept for number, kept in rounds.items() if kept.base >= oldest})
+
+    def without(self, number: int, member: str) -> "Past":
+        """Gives the past once a member has had its word about a round, and its answer does not count."""
+        kept = self.rounds[number]
+        asked = {name: devices for name, devices in kept.asked.items() if name != member}
+        return Past({**self.rounds, number: replace(kept, asked=asked)})

@@ -98,7 +98,7 @@ class Offline(Input):
     model_config = example({"staleness": 4, "discount": 0.5, "rounds": 3, "hours": 12})
 
     staleness: int = Field(
-        default=4, ge=0, le=31, strict=True, description="Versions and local rounds that an answer may be behind."
+        default=4, ge=0, le=1000, strict=True, description="Versions and local rounds that an answer may be behind."
     )
     discount: float = Field(default=0.5, ge=0, le=2, description="The exponent a of (1 + s)^-a; 0: it counts wholly.")
     rounds: int = Field(default=0, ge=0, le=31, strict=True, description="Local rounds that a gateway may run by itself.")
@@ -138,7 +138,25 @@ class RunNew(Input):
     offline: Offline | None = Field(
         default=None, description="What members may do that cannot be reached; null: what comes late does not count."
     )
+    buffer: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] | None = Field(
+        default=None,
+        description="Asynchronous (FedBuff): so many devices' answers make a version, whichever one they started from; a home "
+        "at work goes on and is not asked again meanwhile, one that is free is asked for the newest. The cohort says how many "
+        "are at work at a time; `offline` is needed. null: a round waits for those that it has asked.",
+    )
     start_from: Name | None = Field(default=None, description="A model of the same task; null: what came with the task.")
+
+    @model_validator(mode="after")
+    def _asynchronous(self) -> "RunNew":
+        if self.buffer is None:
+            return self
+        if self.offline is None:
+            raise ValueError("buffer needs offline: it says how stale an answer may be, and what it counts then")
+        if self.over_selection > 1:
+            raise ValueError("buffer and over_selection exclude each other: nobody is asked in vain, so leave one of them out")
+        if self.min_answers > self.buffer:
+            raise ValueError(f"min_answers is {self.min_answers}, but a version is made of {self.buffer} (buffer): lower it")
+        return self
 
 
 class TaskRef(View):
@@ -170,6 +188,7 @@ class RunView(View):
     evaluate: bool
     precision: dict[str, Any]
     offline: dict[str, Any] | None = Field(description="staleness, discount, rounds, and seconds; null: late is late.")
+    buffer: int | None = Field(description="Devices whose answers make a version; null: rounds are synchronous.")
     base_model: str = Field(description="The model that it started from.")
     model: str | None = Field(description="The newest model that it has learnt.")
     bytes_up: int = Field(description="Towards the cloud, payloads of all rounds.")

@@ -193,6 +193,7 @@ def row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run:
         evaluate=new.evaluate,
         precision=new.precision.model_dump(),
         offline=_offline(new.offline),
+        buffer=new.buffer,
         base_model=base.id,
         secret=secrets.token_hex(16),
         created_at=at,

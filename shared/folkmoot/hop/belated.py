@@ -51,6 +51,23 @@ def unheard(member: str, ask: bytes, answer: Answer, reason: str) -> None:
     """Hears nothing."""
 
 
+Wanted = Callable[[str, bytes], bool]
+"""Says whether a member is to go on with an Ask whose round is over: its answer is to count in a later one."""
+
+
+Dropped = Callable[[str, bytes], None]
+"""Hears of a member that does not work for an Ask any more whose round is over."""
+
+
+def never(member: str, ask: bytes) -> bool:
+    """Says no."""
+    return False
+
+
+def unnoticed(member: str, ask: bytes) -> None:
+    """Hears nothing."""
+
+
 def always_late(member: str, ask: bytes, answer: Answer) -> Literal["late"]:
     """Gives the standing of an upper end without a policy."""
     return "late"
@@ -62,6 +79,8 @@ class Belated:
     def __init__(self, rounds: Mapping[str, Open], transfers: Transfers) -> None:
         self.standing: Standing = always_late
         self.refused: Refusal = unheard
+        self.wanted: Wanted = never
+        self.dropped: Dropped = unnoticed
         self._rounds = rounds
         self._transfers = transfers
         self._coming: dict[tuple[str, bytes], bytes] = {}  # member and Ask id to the sha256 of the payload

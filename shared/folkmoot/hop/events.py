@@ -13,6 +13,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     goal: int = 0  # leaves with which it closes at once; 0: when nobody is left to wait for
     grace: int = 90_000  # ms from away to gone: 1.5 keepalives of 60 s
     welcome: bool = False  # members that come up in mid-round are asked too
+    # Asynchronous where this is a number: so many members still work for earlier rounds. Their answers count towards the goal,
+    # and whoever works when the round closes goes on.
+    behind: int | None = None
 
 
 class Invitation(msgspec.Struct, frozen=True):

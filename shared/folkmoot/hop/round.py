@@ -168,9 +168,9 @@ class Round:
     def _settle(self, now: int) -> list[Effect]:
         """Closes the round when its terms say so: by the clock or by a state, never because a message happened to come."""
         terms = self.opened.terms
-        if terms.goal and self.leaves >= terms.goal:
+        if terms.goal and self._counted >= terms.goal:
             reason = "goal"
-        elif not any(seat.awaited for seat in self.seats.values()) and not (terms.welcome and not self.seats):
+        elif not self._waits:
             reason = "all"
         elif now >= terms.deadline:
             reason = "deadline"
@@ -179,10 +179,24 @@ class Round:
         devices = self._leaves.keys() | {leaf for belated in self.belated.values() for leaf in belated.leaves}
         return self._close("complete" if len(devices) >= terms.minimum else "short", reason)
 
+    @property
+    def _counted(self) -> int:
+        """Devices that count towards the goal: belated ones where whoever is late goes on."""
+        late = 0 if self.opened.terms.behind is None else sum(len(one.leaves) for one in self.belated.values())
+        return self.leaves + late
+
+    @property
+    def _waits(self) -> bool:
+        """Whether there is anybody left to wait for, here or at work for an earlier round."""
+        terms = self.opened.terms
+        expected = len(self.belated) < (terms.behind or 0) or (terms.welcome and not self.seats)
+        return expected or any(seat.awaited for seat in self.seats.values())
+
     def _close(self, outcome: Literal["complete", "short", "stopped"], reason: str) -> list[Effect]:
         self.state = "closed"
         self.closed = Closed(outcome, reason)
-        waiting = [name for name, seat in self.seats.items() if seat.state in ("asked", "started")]
+        goes_on = self.opened.terms.behind is not None
+        waiting = [name for name, seat in self.seats.items() if seat.state in ("asked", "started") and not goes_on]
         for seat in self.seats.values():
             seat.due = None
             if seat.open and not seat.reason:
@@ -199,7 +213,8 @@ class Round:
                 return []  # it may count in the next round: the member will offer it again
             taken = seat is not None and seat.state == "taken"
             return [SendReceipt(event.member, "dup" if taken else "late", event.payload)]
-        return [SendCancel(event.member, "closed")]
+        goes_on = self.opened.terms.behind is not None and seat is not None and seat.open
+        return [] if goes_on else [SendCancel(event.member, "closed")]
 
     def _ignore(self, event: Event, now: int) -> list[Effect]:
         return []

@@ -220,16 +220,18 @@ class Upper:
 
     def _started(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         open = self._about(place.member, envelope.ask)
-        if open is None:
-            self._delivery.closed(batch, place, envelope.ask)
-        else:
+        if open is not None:
             self.tell(batch, open.key, events.Started(place.member))
+        elif not self.belated.wanted(place.member, envelope.ask):
+            self._delivery.closed(batch, place, envelope.ask)
 
     def _refused(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         assert isinstance(envelope.body, Refuse)
         open = self._about(place.member, envelope.ask)
         if open is not None:
             self.tell(batch, open.key, events.Refused(place.member, envelope.body.reason))
+        else:
+            self.belated.dropped(place.member, envelope.ask)
 
     def _answered(self, batch: Batch, place: Place, envelope: codec.Envelope) -> None:
         answer, member = envelope.body, place.member
@@ -341,10 +343,11 @@ class Upper:
         assert isinstance(want, Get)
         open = self._about(member, envelope.ask)
         if not want.blob:
-            if open is None:
-                self._delivery.closed(batch, place, envelope.ask)
-            else:
+            if open is not None:
                 self.tell(batch, open.key, events.AskedAgain(member))
+            else:  # also where its answer was to count: nobody has the Ask any more
+                self.belated.dropped(member, envelope.ask)
+                self._delivery.closed(batch, place, envelope.ask)
             return
         blob = open.blobs.get(want.blob) if open is not None else None
         self._delivery.blocks(batch, place, envelope.ask, want, blob)

@@ -21,7 +21,7 @@ AskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Count = Annotated[int, Meta(ge=0, le=(1 << 53) - 1)]
 Size = Annotated[int, Meta(ge=0, le=BLOB)]  # bytes of a blob
 Note = Annotated[bytes, Meta(max_length=4096)]  # opaque to every gateway on the way
-Stale = Annotated[int, Meta(ge=0, le=31)]  # with a discount of up to 2, a 1,024th is left of what is 31 behind
+Local = Annotated[int, Meta(ge=0, le=31)]  # local rounds: with a discount of up to 2, a 1,024th is left of what is 31 behind
 Text = Annotated[str, Meta(max_length=500)]
 TensorName = Annotated[str, Meta(min_length=1, max_length=200)]
 Scalar = bool | int | float | str
@@ -55,9 +55,10 @@ class Invited(msgspec.Struct, frozen=True, array_like=True):
 class Offline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a member that cannot be reached may do, and what its answer counts when the round is over without it."""
 
-    staleness: Stale = 0  # versions and local rounds that an answer may be behind; one more is late
+    # Versions and local rounds that an answer may be behind; one more is late. Asynchronous runs have many in one job.
+    staleness: Annotated[int, Meta(ge=0, le=1000)] = 0
     discount: Annotated[float, Meta(ge=0, le=2)] = 0.5  # a: an answer that is s behind counts (1 + s)^-a
-    rounds: Stale = 0  # local rounds that a gateway may run by itself
+    rounds: Local = 0  # local rounds that a gateway may run by itself
     seconds: Count = 0  # for how long after the Ask's deadline it may begin one
 
 
@@ -112,7 +113,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # To an Ask with `offline`: which round it was, for an upper end that has forgotten the round by now.
     run: Annotated[str, Meta(max_length=32)] = ""
     round: Count = 0
-    local: Stale = 0  # the number of the local round whose sums these are; 0: of the Ask itself
+    local: Local = 0  # the number of the local round whose sums these are; 0: of the Ask itself
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

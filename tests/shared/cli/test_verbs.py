@@ -58,7 +58,7 @@ def test_a_task_is_published_from_a_file_or_by_the_name_that_comes_with_folkmoot
         (["run", "start", "--task", "digits-mlp", "--strategy", "fedsgd"], "fedavg"),
         (["run", "start", "--task", "digits-mlp", "-o", "mu=1"], "mu"),
         (["run", "start", "--task", "digits-mlp", "--learning-rate", "nan"], "finite"),
-        (["run", "start", "--task", "digits-mlp", "--offline", "staleness=99"], "staleness"),
+        (["run", "start", "--task", "digits-mlp", "--offline", "staleness=2000"], "staleness"),
         (["run", "start", "--task", "digits-mlp", "--offline", "always"], "--offline"),
         (["run", "start", "--task", "digits-mlp", "--devices", "3", "--min-answers", "4"], "min_answers"),
         (["run", "start", "--task", "digits-mlp", "--gateway", "home-9"], "home-9"),

@@ -5,8 +5,8 @@ import pytest
 
 from folkmoot.errors import MisuseFault
 from folkmoot.hop import events
-from folkmoot.hop.effects import Closed, Merge, SendAsk, SendReceipt, Unmerge
-from folkmoot.hop.events import Answered, Belated, Retracted, Woke
+from folkmoot.hop.effects import Closed, Merge, SendAsk, SendCancel, SendReceipt, Unmerge
+from folkmoot.hop.events import Answered, AskedAgain, Belated, Refused, Retracted, Started, Woke
 from folkmoot.hop.round import Round
 from folkmoot.wire.messages import Offline
 from tests.kit.asks import opened
@@ -59,3 +59,23 @@ def test_a_belated_answer_goes_as_a_whole_with_a_device_that_is_taken_out_and_do
     with pytest.raises(MisuseFault, match="counted twice"):
         one.handle(late(b"1" * 16, "d1", "d3"), 4)
     assert SendAsk("d9") not in one.resume(5)
+
+
+def test_in_an_asynchronous_round_belated_devices_count_for_the_goal_and_nobody_is_cancelled() -> None:
+    one = machine("d1", "d2", goal=2, behind=1)
+    one.handle(Started("d1"), 1)
+    assert one.handle(late(b"1" * 16, "d8", "d9"), 2)[-1] == Closed("complete", "goal")
+    assert one.handle(Started("d2"), 3) == []
+    assert one.handle(AskedAgain("d1"), 3) == []
+    assert one.handle(Started("d9"), 3) == [SendCancel("d9", "closed")]
+
+
+def test_an_asynchronous_round_waits_for_those_at_work_for_earlier_ones_and_for_nobody_else() -> None:
+    one = machine("d1", goal=3, behind=1)
+    assert one.handle(Refused("d1", "not_ready"), 1) == []
+    assert one.handle(late(), 2)[-1] == Closed("complete", "all")
+    nobody = machine("d1", goal=3, behind=0)
+    assert nobody.handle(Refused("d1", "not_ready"), 1) == [Closed("short", "all")]
+    lost = machine(goal=1, behind=1)
+    assert lost.state == "open"
+    assert lost.handle(Woke(), 10_000) == [Closed("short", "deadline")]

@@ -84,11 +84,12 @@ def deadlines(world: World) -> None:
 
 
 def kind(world: World) -> None:
-    """Where the network is good and machines are off for moments only, everybody who was asked is in the model."""
+    """Where rounds wait, the network is good and machines are off for moments only, everybody asked is in the model."""
     plan = world.plan
     stops = [mishap for mishap in plan.mishaps if isinstance(mishap, Stop)]
     good = plan.adversary == Adversary() and len(stops) == len(plan.mishaps)
-    if not good or sum(stop.absence for stop in stops) > MOMENT or plan.terms.get("deadline", 60_000) < 60_000 or plan.cohort:
+    hurried = plan.cohort or plan.terms.get("buffer") or plan.terms.get("deadline", 60_000) < 60_000
+    if not good or hurried or sum(stop.absence for stop in stops) > MOMENT:
         return
     for closed in world.cloud.rounds:
         out = [f"{leaf.device} {leaf.fate}" for leaf in closed.sums.leaves if leaf.fate]

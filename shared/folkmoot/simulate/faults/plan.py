@@ -49,7 +49,7 @@ class Plan:
     rounds: int = 3
     inline: int = INLINE
     max_packet: int = MAX_PACKET
-    terms: Mapping[str, Any] = field(default_factory=dict)  # of the run: minimum, deadline, over_selection, offline, ...
+    terms: Mapping[str, Any] = field(default_factory=dict)  # of the run: minimum, deadline, over_selection, offline, buffer
     cohort: int | None = None  # devices wanted a round; None: all
 
     @property
@@ -121,7 +121,12 @@ def _offline(rng: Random, plan: Plan, horizon: int) -> Plan:
     )
     adversary = replace(plan.adversary, partitions=(*plan.adversary.partitions, away))
     terms = {**plan.terms, "offline": policy}
-    return replace(plan, adversary=adversary, terms=terms, rounds=plan.rounds + rng.choice([0, 2]))
+    plan = replace(plan, adversary=adversary, terms=terms, rounds=plan.rounds + rng.choice([0, 2]))
+    buffer = rng.choice([0, 0, 1, 2])
+    if buffer:  # nobody waits for anybody
+        terms |= {"buffer": buffer, "over_selection": 1.0, "minimum": 1}
+        plan = replace(plan, terms=terms, rounds=plan.rounds + 2 * len(plan.homes))
+    return plan
 
 
 def _mishaps(rng: Random, plan: Plan, horizon: int) -> tuple[Mishap, ...]:

@@ -24,7 +24,7 @@ class Round(msgspec.Struct, frozen=True):
     reason: str  # a word of the protocol (folkmoot.wire.reasons)
     asked: int  # devices
     answered: int  # devices
-    merged: int  # devices whose update is in the model
+    merged: int  # devices whose updates are in the model, those to earlier rounds included
     bytes_up_home: int  # from devices to gateways
     bytes_down_home: int
     bytes_up_cloud: int  # from gateways to the cloud
@@ -48,7 +48,7 @@ class Member(msgspec.Struct, frozen=True):
     device: str
     home: str
     kind: str
-    fate: str  # why its update is not in the model, as the cloud's record says it, "late:deadline"; "": it is
+    fate: str  # why its update is in no model, as the cloud's record says it, "late:deadline"; "": it is in one
     asked_s: float | None
     started_s: float | None  # began to train
     trained_s: float | None
@@ -57,6 +57,7 @@ class Member(msgspec.Struct, frozen=True):
     bytes_down: int
     joules: float
     examples: int
+    merged_in: int  # the round whose model its update is in: this one, or a later one; 0: none
 
 
 class Device(msgspec.Struct, frozen=True):

@@ -42,6 +42,7 @@ class Centre:
         self._out: list[Parcel] = []
         self._serials: dict[int, int] = {}
         self._trunks: dict[int, Trunk] = {}
+        self._seen, self._over = 0, False  # rows that `over` has looked at, and what they said
         self._scenario = scenario
         place = Place(
             agenda=self.agenda,
@@ -79,7 +80,10 @@ class Centre:
     @property
     def over(self) -> bool:
         """Whether the run is over."""
-        return bool(self.rows) and getattr(self.rows[-1].fact, "status", "") == "finished"
+        fresh = self.rows[self._seen :]
+        self._seen += len(fresh)
+        self._over |= any(getattr(row.fact, "status", "") == "finished" for row in fresh)
+        return self._over
 
     def advance(self, horizon: int, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Does all that happens before `horizon`; gives what is on its way to homes. `parcels` have come from there."""

@@ -40,6 +40,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     share: Above = 1.0  # of the fleet, beside the others' shares
     step_ms: Span = (2.0, 20.0)  # of one training step
     overhead_ms: NotBelow = 100.0  # of a job beside its steps: loading, reading
+    job_seconds: Annotated[tuple[Above, ...], Meta(min_length=1, max_length=1000)] | None = None  # instead: of training jobs
+    job_noise: Annotated[float, Meta(ge=0, lt=1)] = 0.0  # standard deviation of these times, as a share of them
     line: Line = Line()
     away: Absence | None = None  # the connection is lost, and comes back
     reboot: Absence | None = None  # the device stops in whatever it does, and starts again

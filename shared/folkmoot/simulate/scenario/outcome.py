@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from folkmoot.hop.events import Belated
 from folkmoot.simulate.result.tables import Device, Member, Result, Round, Scalar
 from folkmoot.simulate.scenario.crew import Record
 from folkmoot.simulate.scenario.document import Scenario
@@ -27,6 +28,7 @@ class Account:
     examples: int
     accuracy: float | None = None  # of the model after it
     loss: float | None = None
+    belated: Sequence[Belated] = ()  # answers to earlier rounds that count in this one
 
 
 Way = tuple[int, int, int | None]
@@ -47,8 +49,15 @@ def result(scenario: Scenario, accounts: Sequence[Account], records: Iterable[Re
     members: list[Member] = []
     devices: list[Device] = []
     fates = {account.number: account.fates for account in accounts}
+    late = {
+        (one.round, device): account.number
+        for account in accounts
+        for one in account.belated
+        if not one.local
+        for device in one.leaves
+    }
     for tally in sorted(tallies, key=lambda one: one.device.number):
-        mine = list(_members(tally, fates, ways))
+        mine = list(_members(tally, fates, late, ways))
         members += mine
         devices.append(_device(tally, mine))
     members.sort(key=lambda one: (one.round, one.device))
@@ -59,7 +68,12 @@ def result(scenario: Scenario, accounts: Sequence[Account], records: Iterable[Re
     return Result(scenario.name, scenario.seed, dict(facts), rounds, members, devices)
 
 
-def _members(tally: Tally, fates: Mapping[int, Mapping[str, str]], ways: Mapping[tuple[int, str], Way]) -> Iterator[Member]:
+def _members(
+    tally: Tally,
+    fates: Mapping[int, Mapping[str, str]],
+    late: Mapping[tuple[int, str], int],
+    ways: Mapping[tuple[int, str], Way],
+) -> Iterator[Member]:
     name = tally.device.name
     worked: dict[int, list[Job]] = {}
     for job in tally.jobs:
@@ -72,12 +86,13 @@ def _members(tally: Tally, fates: Mapping[int, Mapping[str, str]], ways: Mapping
         last = jobs[-1] if jobs else None
         up, down, answered = ways.get((number, name), (0, 0, None))
         ms = sum(each.ends - each.asked for each in jobs)
+        merged = late.get((number, name), 0) if fate[name] else number
         yield Member(
             round=number,
             device=name,
             home=tally.home,
             kind=tally.device.kind.name,
-            fate=fate[name],
+            fate="" if merged else fate[name],
             asked_s=jobs[0].asked / 1000 if jobs else None,
             started_s=None if last is None else last.asked / 1000,
             trained_s=None if last is None else last.ends / 1000,
@@ -86,6 +101,7 @@ def _members(tally: Tally, fates: Mapping[int, Mapping[str, str]], ways: Mapping
             bytes_down=down,
             joules=joules(tally, ms, up + down),
             examples=0 if last is None else last.examples,
+            merged_in=merged,
         )
 
 
@@ -118,7 +134,7 @@ def _round(account: Account, members: Sequence[Member], messages: int) -> Round:
         reason=account.reason,
         asked=len(account.fates),
         answered=sum(one.answered_s is not None for one in members),
-        merged=sum(not fate for fate in account.fates.values()),
+        merged=sum(not fate for fate in account.fates.values()) + sum(len(one.leaves) for one in account.belated),
         bytes_up_home=up,
         bytes_down_home=down,
         bytes_up_cloud=account.bytes_up,

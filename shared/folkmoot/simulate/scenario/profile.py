@@ -89,6 +89,19 @@ def absences(what: Absence, seed: int) -> Iterator[tuple[int, int]]:
         yield gone, now
 
 
+def jobs(device: Device) -> Iterator[float]:
+    """Yields how long one job after another of a device takes, in ms, without end, where its kind says so.
+
+    Each of the kind's times comes as often as the others, in an order of chance.
+    """
+    kind = device.kind
+    assert kind.job_seconds is not None
+    rng = Random(f"{device.seed} jobs")  # noqa: S311  # repeatable
+    while True:
+        for seconds in rng.sample(kind.job_seconds, len(kind.job_seconds)):
+            yield 1000 * seconds * rng.gauss(1, kind.job_noise)
+
+
 def _rng(scenario: Scenario, of: str) -> Random:
     return Random(f"{scenario.seed} {of}")  # noqa: S311  # repeatable
 

@@ -10,6 +10,7 @@ from folkmoot.serve import conversation
 from folkmoot.serve.batches import JobFault
 from folkmoot.serve.lesson import Lesson, learn
 from folkmoot.serve.program import Learner
+from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.examples import Examples, Held
 from folkmoot.simulate.scenario.profile import Device
 from folkmoot.simulate.scenario.unlearnt import Unlearnt
@@ -72,12 +73,13 @@ class Job:
 class Trade:
     """What one device knows of its work (folkmoot_device.simulated.Trade)."""
 
-    __slots__ = ("_device", "_now", "_school", "hello", "jobs")
+    __slots__ = ("_device", "_now", "_school", "_times", "hello", "jobs")
 
     def __init__(self, device: Device, school: School, hello: Hello, now: Callable[[], int]) -> None:
         self._device = device
         self._school = school
         self._now = now
+        self._times = None if device.kind.job_seconds is None else profile.jobs(device)
         self.hello = hello
         self.jobs: list[Job] = []  # a device that was started again in the middle of one does it again
 
@@ -92,6 +94,7 @@ class Trade:
         except (JobFault, PeerFault) as fault:
             return work(round(overhead), failure=(fault.reason, fault.detail))
         steps = lesson.steps + EVALUATION * (ask.evaluate or not lesson.steps)
-        ms = max(1, round(overhead + device.step_ms * steps))
+        drawn = next(self._times) if self._times is not None and ask.phase == "train" else None
+        ms = max(1, round(overhead + device.step_ms * steps if drawn is None else drawn))
         self.jobs.append(Job(ask.round, ask.phase, began, began + ms, lesson.examples))
         return work(ms, lesson.payload(device.name, ms / 1000, 0))

@@ -72,12 +72,12 @@ class _Maker:
         answered = trained + draw.expovariate(0.4)
         known = (self.name, self.home, self.kind)
         if draw.random() < self.absent:
-            return Member(number, *known, "silent:away", asked, None, None, None, 0, 41_000, 0.4, 60)
+            return Member(number, *known, "silent:away", asked, None, None, None, 0, 41_000, 0.4, 60, 0)
         if draw.random() < 0.03:
-            return Member(number, *known, "refused:not_ready", asked, None, None, asked + 0.3, 90, 41_000, 0.5, 60)
+            return Member(number, *known, "refused:not_ready", asked, None, None, asked + 0.3, 90, 41_000, 0.5, 60, 0)
         if answered > now + 60:
-            return Member(number, *known, "late:deadline", asked, started, min(trained, now + 60), None, 0, 41_000, 30.0, 60)
-        return Member(number, *known, "", asked, started, trained, answered, 40_500, 41_000, 3 + self.pace * 0.6, 60)
+            return Member(number, *known, "late:deadline", asked, started, min(trained, now + 60), None, 0, 41_000, 30.0, 60, 0)
+        return Member(number, *known, "", asked, started, trained, answered, 40_500, 41_000, 3 + self.pace * 0.6, 60, number)
 
     def device(self, members: list[Member]) -> Device:
         """Gives the device over all rounds."""

@@ -24,6 +24,23 @@ def test_who_does_not_wait_learns_the_same_in_half_the_time() -> None:
     assert taken[1] < 0.6 * taken[0]
 
 
+def pace(name: str) -> float:
+    """Gives how many seconds 16 updates take from when they are sent out to when they are merged, once a scenario goes evenly.
+
+    The first tenth of the rounds does not count.
+    """
+    rounds = play(document.load(FOLDER / f"{name}.toml"), 2).rounds
+    first, counted = rounds[len(rounds) // 10 - 1], rounds[len(rounds) // 10 :]
+    return 16 * (counted[-1].closed_s - first.closed_s) / sum(one.merged for one in counted)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_waiting_for_all_and_waiting_for_nobody_take_the_time_that_flare_has_published() -> None:
+    assert pace("synchronous") == pytest.approx(408.4, rel=0.02)
+    assert pace("asynchronous") == pytest.approx(238.3, rel=0.02)
+
+
 def test_the_documentation_tells_of_every_field() -> None:
     told = " ".join(re.findall(r"`[^`\n]+`", (ROOT / "docs" / "simulation.md").read_text()))
     for part in (Scenario, document.Fleet, document.Kind, document.Line, document.Absence, document.Data):

@@ -67,6 +67,16 @@ def test_other_seeds_are_other_fleets() -> None:
     assert one.step_ms != other.step_ms
 
 
+def test_jobs_take_each_time_as_often_as_the_others_and_in_no_fixed_order() -> None:
+    kind = Kind(job_seconds=(1, 2, 4), job_noise=0.001)
+    device = profile.device(Scenario(fleet=Fleet(kinds=(kind,))), 3)
+    found = [round(ms / 1000) for ms in islice(profile.jobs(device), 30)]
+    triples = [tuple(found[at : at + 3]) for at in range(0, 30, 3)]
+    assert all(sorted(three) == [1, 2, 4] for three in triples)
+    assert len(set(triples)) > 2
+    assert list(islice(profile.jobs(device), 9)) == list(islice(profile.jobs(device), 9))
+
+
 def test_absences_follow_one_another() -> None:
     found = list(islice(profile.absences(Absence(every_hours=1, for_minutes=6), 5), 2_000))
     assert all(gone < back for gone, back in found)
