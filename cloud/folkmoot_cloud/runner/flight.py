@@ -107,14 +107,14 @@ class Top:
 
     def outcomes(self, batches: Mapping[str, Batch]) -> list[Outcome]:
         """Gives the training rounds that are over, with the model that the run has then."""
-        learnt = {fact.run: fact.campaign.digest for fact in self.node.facts if isinstance(fact, Learnt)}
+        learnt = {(fact.run, fact.number): fact.campaign.digest for fact in self.node.facts if isinstance(fact, Learnt)}
         found = []
         for fact in self.node.facts:
             if isinstance(fact, Given):
                 self._shards -= fact.shards
             if isinstance(fact, RoundClosed):
                 answers = sum(seat.state == "taken" for seat in fact.seats.values()) + len(fact.belated)
-                sha256 = learnt.get(fact.run, b"") if fact.learnt else b""
+                sha256 = learnt.get((fact.run, fact.number), b"")
                 key = f"{fact.run}/{fact.number}/train"
                 closed = fact.closed
                 found.append(Outcome(fact.run, fact.number, 0, "train", key, closed.outcome, closed.reason, answers, sha256))

@@ -41,6 +41,7 @@ class FrozenSpec(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     secret: str
     offline: Offline | None
+    buffer: int
 
 
 class Wish(msgspec.Struct, frozen=True, array_like=True):
@@ -91,6 +92,7 @@ def freeze(entered: Enter, notes: Notes) -> FrozenRun:
             total=spec.total,
             secret=spec.secret,
             offline=spec.offline,
+            buffer=spec.buffer,
         ),
         block=notes.refer(campaign.digest, campaign.block),
         state=None if moments is None else notes.refer(codec.digest(moments), moments),
@@ -121,7 +123,7 @@ def thaw(run: FrozenRun, resolve: Resolve, kept: Kept) -> Enter:
             manifest=manifest,
             strategy=plugins.load("strategies", spec.strategy, spec.options),
             strategy_name=spec.strategy,
-            selector=plugins.load("selectors", "uniform", {}),  # as folkmoot_cloud.runner.load has it
+            selector=plugins.load("selectors", "uniform", {}),  # as folkmoot_cloud.runner.load has it: there is one so far
         ),
         model=Model(arrays.unpack(manifest.layout, block), state.load(moments)),
         block=block,
@@ -139,5 +141,5 @@ def thaw(run: FrozenRun, resolve: Resolve, kept: Kept) -> Enter:
 # Fields that a spec and a frozen one have alike.
 _ALIKE = (
     *("run", "options", "cohort", "plan", "minimum", "deadline", "over_selection", "evaluate"),
-    *("scale", "bound", "cap", "total", "secret", "offline"),
+    *("scale", "bound", "cap", "total", "secret", "offline", "buffer"),
 )
