@@ -4,7 +4,9 @@ from collections import OrderedDict
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-ROOM = 256 << 20  # bytes that whoever replays keeps in memory
+# Bytes that whoever replays keeps in memory: programs and weights of the rounds that are under way are read again, little else.
+ROOM = 128 << 20
+ENTRY = 4_096  # bytes that an entry counts beside its content: on a gateway, where most are small, there are 32,768 at the most
 
 
 class Shelf(Generic[T]):
@@ -23,10 +25,10 @@ class Shelf(Generic[T]):
         known = self.get(sha256) is not None
         if not known:
             self._kept[sha256] = (content, size)
-            self._size += size
+            self._size += size + ENTRY
             while self._size > self._room and len(self._kept) > 1:
                 _, (_, gone) = self._kept.popitem(last=False)
-                self._size -= gone
+                self._size -= gone + ENTRY
         return known
 
     def get(self, sha256: bytes) -> T | None:
