@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -59,6 +60,30 @@ async def test_replicas_that_start_at_once_do_not_disturb_one_another(empty: str
     assert await differences(replicas[0]) == []
     for replica in replicas:
         await replica.close()
+
+
+OLD = """
+INSERT INTO tenants (id, name, created_at) VALUES ('main', 'main', 1);
+INSERT INTO gateways (tenant, id, state, birth, hello, software, runtime, memory, features, max_packet, ready, why_not,
+    first_seen, last_seen) VALUES ('main', 'g1', 'up', 1, '', '', '', 0, '[]', 1, true, '', 5, 77);
+INSERT INTO devices (tenant, id, gateway, state, examples, software, runtime, memory, data, why_not, first_seen, last_seen)
+    VALUES ('main', 'd1', 'g1', 'up', 3, '', '', 0, 'toy', '', 5, 78)
+"""
+
+
+async def test_a_fleet_that_was_there_before_its_presence_was_counted_is_counted_from_then_on(empty: str) -> None:
+    database = Database(empty)
+    async with database.engine.begin() as connection:
+        await connection.run_sync(lambda held: command.upgrade(migrations.configuration(held), "0005"))
+        for statement in OLD.split(";"):
+            await connection.execute(text(statement))
+    await migrations.upgrade(database)
+    async with database.engine.connect() as connection:
+        for table, seen in (("gateways", 77), ("devices", 78)):
+            found = (await connection.execute(text(f"SELECT changed_at, up_ms, down_ms FROM {table}"))).all()
+            assert [tuple(row) for row in found] == [(seen, 0, 0)]
+    assert await differences(database) == []
+    await database.close()
 
 
 async def test_a_database_of_a_newer_program_is_left_alone(empty: str) -> None:

@@ -18,14 +18,11 @@ def upgrade() -> None:
     with op.batch_alter_table("round_members", schema=None) as batch_op:
         batch_op.add_column(sa.Column("train_seconds", sa.Double(), nullable=True))
         batch_op.add_column(sa.Column("steps", COUNTER, nullable=True))
+    # With defaults: where a column is made strict afterwards, SQLite makes the table anew, and others refer to this one.
     for table in ("gateways", "devices"):
         with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.add_column(sa.Column("changed_at", MOMENT, nullable=True))
-            batch_op.add_column(sa.Column("up_ms", COUNTER, nullable=True))
-            batch_op.add_column(sa.Column("down_ms", COUNTER, nullable=True))
+            batch_op.add_column(sa.Column("changed_at", MOMENT, nullable=False, server_default="0"))
+            batch_op.add_column(sa.Column("up_ms", COUNTER, nullable=False, server_default="0"))
+            batch_op.add_column(sa.Column("down_ms", COUNTER, nullable=False, server_default="0"))
         # Nobody has counted until now: the count begins when it was last heard of.
-        op.execute(f"UPDATE {table} SET changed_at = last_seen, up_ms = 0, down_ms = 0")  # noqa: S608
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.alter_column("changed_at", existing_type=MOMENT, nullable=False)
-            for name in ("up_ms", "down_ms"):
-                batch_op.alter_column(name, existing_type=COUNTER, nullable=False)
+        op.execute(f"UPDATE {table} SET changed_at = last_seen")  # noqa: S608
