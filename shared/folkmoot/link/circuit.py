@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from folkmoot.link.agenda import Action
 from folkmoot.link.face import Last
-from folkmoot.link.hub_packets import Connack, Delivery, Down, Line, Up
+from folkmoot.link.hub_packets import Connack, Delivery, Down, Shape, Up, line
 from folkmoot.link.wire import End
 
 if TYPE_CHECKING:
@@ -42,8 +42,14 @@ class Circuit:
         self._end = end
         self._up = self._down = 0  # ms: when the last packet of each way arrives
         shape = self._shape = hub.shapes.get(client)
-        self._lines = None if shape is None else (Line(shape.up), Line(shape.down))
+        self._lines = None if shape is None else (line(shape, shape.up, hub.rng), line(shape, shape.down, hub.rng))
         self._tally = hub.tally(client)
+
+    def reshape(self, shape: Shape) -> None:
+        """The line is another one for what is sent from now on."""
+        self._shape = shape
+        if self._lines is not None:
+            self._lines[0].rate, self._lines[1].rate = shape.up, shape.down
 
     @property
     def sent(self) -> int:

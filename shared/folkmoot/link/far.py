@@ -10,7 +10,7 @@ from random import Random
 from folkmoot.link.agenda import Agenda
 from folkmoot.link.face import Last
 from folkmoot.link.hub import Hub
-from folkmoot.link.hub_packets import Connack, Connect, Delivery, Down, Line, Lost, Shape, Up
+from folkmoot.link.hub_packets import Connack, Connect, Delivery, Down, Lost, Shape, Up, line
 from folkmoot.link.wire import End
 
 Emit = Callable[[int, int, Up | Down | Lost], None]
@@ -25,7 +25,7 @@ class Uplink:
         self.rng = rng
         self.shape = shape
         self.emit = emit
-        self.line = Line(shape.up)
+        self.line = line(shape, shape.up, rng)
         self.away_until: int | None = None  # ms: no connection can be made before
         self._wires: dict[int, _Near] = {}
         self._number = 0
@@ -100,7 +100,7 @@ class Trunk:
         self.client = client
         self.shape = shape
         self.emit = emit
-        self.line = Line(shape.down)
+        self.line = line(shape, shape.down, hub.rng)
         self._circuits: dict[int, _Far] = {}
 
     def receive(self, number: int, packet: Up | Lost) -> None:

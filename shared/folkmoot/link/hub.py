@@ -125,6 +125,13 @@ class Hub:
         self.away[client] = until
         self.cut(client)
 
+    def reshape(self, client: str, shape: Shape) -> None:
+        """Gives a client's line another rate, from its next packet on."""
+        self.shapes[client] = shape
+        seat = self._seats.get(client)
+        if seat is not None and isinstance(seat.circuit, Circuit):
+            seat.circuit.reshape(shape)
+
     def tally(self, client: str) -> Traffic | None:
         """Gives where a client's packets are counted, where somebody wants to know."""
         return None if self.traffic is None else self.traffic.setdefault(client, Traffic())
@@ -163,6 +170,8 @@ class Hub:
             if seat is not None:
                 self._listen(seat, ())
             seat = self._seats[circuit.client] = _Seat(self.serial())
+        if isinstance(circuit, Circuit) and (shape := self.shapes.get(circuit.client)) is not None:
+            circuit.reshape(shape)  # it may have changed since the client has dialled
         circuit.will, circuit.receive_maximum = will, session.receive_maximum
         circuit.expiry_s = session.expiry_s if session.keep else None
         seat.circuit = circuit

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from math import inf
+from random import Random
 from typing import ClassVar
 
 import msgspec
 
 from folkmoot.link.face import Last, Session
+from folkmoot.link.loss import Loss
 
 CONTROL = 4  # bytes of an acknowledgement
 SETUP = 120  # about the bytes of a packet that sets a session up
@@ -106,24 +108,32 @@ class Shape:
     latency_ms: int = 1  # one way
     up: float = inf  # bytes per ms
     down: float = inf
+    loss: float = 0.0  # share of TCP's segments that are lost, either way
 
 
 class Line:
     """One way of a line: packets leave one after another."""
 
-    __slots__ = ("_free", "_rate")
+    __slots__ = ("_free", "_loss", "rate")
 
-    def __init__(self, rate: float) -> None:
-        """`rate` in bytes per ms."""
-        self._rate = rate
+    def __init__(self, rate: float, loss: Loss | None = None) -> None:
+        """`rate` in bytes per ms; `loss`: what it loses."""
+        self.rate = rate
+        self._loss = loss
         self._free = 0.0  # ms: when the last one has left
 
     def leaves(self, now: int, size: int) -> int:
-        """Gives when the last byte of a packet has left that is handed over now, in ms."""
-        if self._rate == inf:
-            return now
-        self._free = max(self._free, float(now)) + size / self._rate
-        return -int(-self._free // 1)
+        """Gives when the last byte of a packet has left for good that is handed over now, in ms."""
+        left = now
+        if self.rate != inf:
+            self._free = max(self._free, float(now)) + size / self.rate
+            left = -int(-self._free // 1)
+        return left if self._loss is None else left + self._loss.delay(size)
+
+
+def line(shape: Shape, rate: float, rng: Random) -> Line:
+    """Gives one way of a line of this shape, at its own rate."""
+    return Line(rate, Loss(shape.loss, shape.latency_ms, rng) if shape.loss else None)
 
 
 @dataclass(slots=True)
