@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
+import msgspec
+
 from folkmoot.hop import member
 from folkmoot.hop.lower import Lower
 from folkmoot.simulate import toy
@@ -33,6 +35,10 @@ class Trade(Protocol):
         """Does an Ask whose blobs `library` reads."""
         ...
 
+    def stop(self) -> None:
+        """The work that was begun last ends now."""
+        ...
+
 
 class ToyTrade:
     """A task without a runtime."""
@@ -47,15 +53,20 @@ class ToyTrade:
         """Gives what is a pure function of device and Ask."""
         return Work(self.train_ms, toy.payload(self._device, item.ask, self._parameters))
 
+    def stop(self) -> None:
+        """Nobody counts what a toy works."""
+
 
 class DeviceHost(Host):
     """A device of one home."""
 
-    __slots__ = ("_gateway", "above", "trade", "trained")
+    __slots__ = ("_deed", "_gateway", "_why_not", "above", "trade", "trained")
 
     def __init__(self, name: str, place: Place, gateway: str, trade: Trade) -> None:
         super().__init__(name, place)
         self._gateway = gateway
+        self._why_not = ""
+        self._deed = b""  # the Ask that is worked on
         self.trade = trade
         self.trained = 0
 
@@ -63,24 +74,42 @@ class DeviceHost(Host):
         """Gives the agent."""
         tree = Tree("fl", self._gateway)
         above = self.above = Lower(tree, self.name, self.cache, self.spool, self.ledger, self.place.inline)
-        above.hello = self.trade.hello
+        above.hello = self._hello()
         births = self.join("up", tree, self.name, upper=False)
-        agent = Agent(above, Trainer(self._train, self._stop), lambda: births.current, lambda: "")
+        agent = Agent(above, Trainer(self._train, self._stop), lambda: births.current, lambda: self._why_not)
         agent.restore(list(self.ledger.histories()))
         return agent
 
+    def be(self, why_not: str) -> None:
+        """Says why this device takes no part from now on, or "": it refuses, and says so itself with its next heartbeat."""
+        if why_not != self._why_not:
+            self._why_not = why_not
+            if self.up:
+                self.above.hello = self._hello()
+
+    def _hello(self) -> Hello:
+        hello = self.trade.hello
+        if self._why_not:
+            hello = msgspec.structs.replace(hello, ready=False, why_not=self._why_not)
+        return hello
+
     def _train(self, item: member.Member) -> None:
         life, deed = self.node, item.id
+        self._deed = deed
         work = self.trade.work(item, self.cache)
         reason, detail = work.failure
         done = Failed(deed, reason, detail) if reason else Trained(deed, work.payload)
 
         def end() -> None:
-            if self.up and self.node is life:
+            if self.up and self.node is life and self._deed == deed:
+                self._deed = b""
                 self.trained += 1
                 self.driver.post("work", done)
 
         self.place.agenda.at(self.place.agenda.now + work.ms, end)
 
     def _stop(self, ask: bytes) -> None:
-        self.driver.post("work", None)
+        if ask == self._deed:
+            self._deed = b""
+            self.trade.stop()
+            self.driver.post("work", Failed(ask, "cancelled"))

@@ -75,6 +75,8 @@ class Device(msgspec.Struct, frozen=True):
     bytes_down: int
     away_s: float  # without a connection
     reboots: int
+    off_s: float  # with an empty battery
+    battery_j: float | None  # left in its battery at the end; empty: it has none
 
 
 class Result(msgspec.Struct, frozen=True):

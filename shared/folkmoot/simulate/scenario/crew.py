@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from folkmoot.errors import FolkmootError
 from folkmoot.simulate.scenario import examples, profile
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import Branches, Parcel, Seen, Tally
+from folkmoot.simulate.scenario.home import Branches, Parcel, Seen
+from folkmoot.simulate.scenario.life import Tally
 from folkmoot.simulate.scenario.trade import School
 from folkmoot.wire import bundle
 

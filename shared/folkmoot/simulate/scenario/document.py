@@ -11,9 +11,14 @@ from msgspec import Meta
 from folkmoot import config
 from folkmoot.errors import UserFault
 from folkmoot.link.hub_packets import Shape
+from folkmoot.simulate.scenario import trace
+from folkmoot.simulate.scenario.trace import Series
 
 Above = Annotated[float, Meta(gt=0)]
 NotBelow = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Hour = Annotated[float, Meta(ge=0, le=24)]
 Span = tuple[Above, Above]
 """The least and the most: each device has a value of its own between them, drawn evenly on a logarithmic scale."""
 
@@ -24,6 +29,41 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     latency_ms: Span = (5.0, 40.0)  # one way
     up_kbps: Span | None = None  # kilobits a second; None: as fast as one likes
     down_kbps: Span | None = None
+    loss: Share = 0.0  # of TCP's segments, which are sent again
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How wrong wall clocks are: normally distributed around right, each with its own error."""
+
+    off_hours: NotBelow = 0.0  # standard deviation at the beginning
+    drift_ppm: NotBelow = 0.0  # and of what they gain, in millionths
+
+
+class Battery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device runs on. What it takes beyond rest, the kind says."""
+
+    joules: Span  # when it is full
+    level: tuple[Percent, Percent] = (50.0, 100.0)  # at the beginning, drawn evenly
+    rest_watts: NotBelow = 0.5
+    charger_watts: NotBelow = 10.0
+    charges: tuple[Hour, Hour] | None = None  # from when to when it is on its charger, every day; None: as its trace says
+    starts: Percent = 5.0  # at which a device that was empty starts again
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Without which a device takes no part."""
+
+    battery: Percent = 0.0  # at least, unless it is charging
+    charging: bool = False
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What devices do over time, from a table (folkmoot.simulate.scenario.trace)."""
+
+    file: Path
+    hours: Above = 24.0  # after which each trace begins anew
+    shift: bool = False  # each device begins at another moment of its trace
+    series: tuple[Series, ...] = ()  # what stands in the file
 
 
 class Absence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,6 +87,10 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reboot: Absence | None = None  # the device stops in whatever it does, and starts again
     watts: NotBelow = 2.0  # beyond rest, while it trains
     joules_per_mb: NotBelow = 5.0  # of what it sends and receives
+    battery: Battery | None = None  # None: it is on the mains
+    needs: Needs = Needs()
+    trace: Trace | None = None
+    clock: Clock = Clock()
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +110,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     kinds: Annotated[tuple[Kind, ...], Meta(min_length=1)] = (Kind(),)
     line: Line = Line(latency_ms=(20.0, 60.0))  # of a home to the cloud, or to its regional gateway
     away: Absence | None = None  # of that line
+    clock: Clock = Clock()  # of gateways
     regions: tuple[Region, ...] = ()  # tiers of regional gateways, the one below the cloud first
 
 
@@ -111,13 +156,44 @@ def load(path: Path) -> Scenario:
     for what, (low, high) in _spans(found):
         if low > high:
             raise UserFault(f"{path}: {what} = [{low:g}, {high:g}]: write the smaller one first")
-    return found
+    return _traced(path, found)
+
+
+def _traced(path: Path, scenario: Scenario) -> Scenario:
+    """Gives the scenario with what stands in the files that it names. Raises UserFault."""
+    kinds = []
+    for kind in scenario.fleet.kinds:
+        if kind.trace is not None:
+            series = trace.read(kind.trace.file, kind.trace.hours)
+            kinds.append(msgspec.structs.replace(kind, trace=msgspec.structs.replace(kind.trace, series=series)))
+        else:
+            kinds.append(kind)
+        if reason := _unpowered(kinds[-1]):
+            raise UserFault(f"{path}: {kind.name}: {reason}")
+    return msgspec.structs.replace(scenario, fleet=msgspec.structs.replace(scenario.fleet, kinds=tuple(kinds)))
+
+
+def _unpowered(kind: Kind) -> str:
+    """Gives why a kind's battery, or what it needs of one, cannot be; "" where it can."""
+    series = kind.trace.series if kind.trace is not None else ()
+    level, charging = (bool(series) and trace.says(series, column) for column in ("battery", "charging"))
+    if kind.battery is not None and level:
+        return "its trace says how full its battery is, and so does `battery`: leave one of them out"
+    if kind.battery is not None and kind.battery.charges is not None and charging:
+        return "its trace says when it charges, and so does battery.charges: leave one of them out"
+    if kind.needs.battery and kind.battery is None and not level:
+        return "needs.battery, but it has none: give it a `battery`, or a trace with the column battery"
+    if kind.needs.charging and not charging and (kind.battery is None or kind.battery.charges is None):
+        return "needs.charging, but nothing says when it charges: give it battery.charges, or a trace with the column charging"
+    return ""
 
 
 def _spans(scenario: Scenario) -> list[tuple[str, Span]]:
     found = []
     for kind in scenario.fleet.kinds:
         found.append((f"step_ms of {kind.name}", kind.step_ms))
+        if kind.battery is not None:
+            found += [(f"battery.{name} of {kind.name}", getattr(kind.battery, name)) for name in ("joules", "level")]
         found += [(f"{name} of {kind.name}", span) for name, span in _of_line(kind.line)]
     for tier in scenario.fleet.regions:
         found += [(f"{name} of {tier.name}", span) for name, span in _of_line(tier.line)]
@@ -133,4 +209,4 @@ def shape(line: Line, draw: Callable[[Span], float]) -> Shape:
     """Gives the line of one machine; `draw(span)` draws from a span."""
     latency = max(1, round(draw(line.latency_ms)))
     up, down = (inf if span is None else draw(span) / 8 for span in (line.up_kbps, line.down_kbps))  # kbit/s are bit/ms
-    return Shape(latency, up, down)
+    return Shape(latency, up, down, line.loss)

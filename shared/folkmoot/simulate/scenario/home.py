@@ -11,18 +11,19 @@ from folkmoot.hop.open_round import Open
 from folkmoot.link.agenda import Agenda
 from folkmoot.link.far import Uplink
 from folkmoot.link.hub import Hub
-from folkmoot.link.hub_packets import Down, Lost, Traffic, Up
+from folkmoot.link.hub_packets import Down, Lost, Up
 from folkmoot.link.wire import Network
 from folkmoot.simulate.disk import Steady
 from folkmoot.simulate.host import Host, Place
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.trade import MAX_PACKET, Job, School, Trade
+from folkmoot.simulate.scenario.life import Life, Tally
+from folkmoot.simulate.scenario.trade import MAX_PACKET, School, Trade
 from folkmoot.simulate.tiers import tier
 from folkmoot.wire import codec
 from folkmoot.wire.messages import Hello
 
-GATEWAY_BOOTS, DEVICE_BOOTS = (0, 500), (500, 5_000)  # ms, drawn evenly
+BOOTS = (0, 500)  # ms, drawn evenly
 INLINE = 65_536  # bytes that travel inside a message
 BEFORE = -(1 << 62)  # orders of what comes from elsewhere: before all that is of the same time here
 
@@ -51,19 +52,6 @@ class Seen:
     phase: str
     messages: int
     members: dict[str, tuple[int, int, int | None]]  # device to bytes up and down, and when its answer came, in ms
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What one device has come to."""
-
-    device: profile.Device
-    home: str
-    examples: int
-    jobs: list[Job]
-    traffic: Traffic
-    away_ms: int
-    reboots: int
 
 
 class Ids:
@@ -181,7 +169,8 @@ class _Gateway:
             self._cut = partial(above.hub.leave, of.name)
         place = self.place(of.name, of.seed, up=line, down=self.hub)
         self.host = branches.gateway(of, place, "" if above is None else above.of.name)
-        self.agenda.at(rng.randint(*GATEWAY_BOOTS), self.host.start)
+        self.host.clock = profile.clock(branches.scenario.fleet.clock, of.seed)
+        self.agenda.at(rng.randint(*BOOTS), self.host.start)
         if of.away is not None:
             self._next_outage(profile.absences(of.away, of.seed + 1))
 
@@ -214,53 +203,8 @@ class _Home(_Gateway):
     def __init__(self, branches: Branches, of: profile.Gateway, number: int, above: _Gateway | None) -> None:
         super().__init__(branches, of, number, above)
         machines = (profile.device(branches.scenario, device) for device in of.below)
-        self._members = [_Member(self, one, branches.device(one, self), self.agenda) for one in machines]
+        self._lives = [Life(one, branches.device(one, self), self.hub) for one in machines]
 
     def tallies(self, now: int) -> list[Tally]:
         """Gives what its devices have come to."""
-        return [one.tally(self.of.name, now) for one in self._members]
-
-
-class _Member:
-    """One device, and what befalls it."""
-
-    __slots__ = ("_agenda", "_device", "_home", "_host", "away_ms", "reboots")
-
-    def __init__(self, home: _Home, device: profile.Device, host: Host, agenda: Agenda) -> None:
-        self._home = home
-        self._device = device
-        self._host = host
-        self._agenda = agenda
-        self.away_ms = self.reboots = 0
-        home.hub.shapes[device.name] = device.shape
-        rng = Random(device.seed)  # noqa: S311  # repeatable
-        agenda.at(rng.randint(*DEVICE_BOOTS), host.start)
-        for number, (absence, befall) in enumerate(((device.kind.away, self._leave), (device.kind.reboot, self._reboot))):
-            if absence is not None:
-                self._next(profile.absences(absence, device.seed + number), befall)
-
-    def tally(self, home: str, now: int) -> Tally:
-        """Gives what it has come to."""
-        trade = self._host.trade  # type: ignore[attr-defined]
-        traffic = (self._home.hub.traffic or {}).get(self._device.name, Traffic())
-        to_come = max(0, self._home.hub.away.get(self._device.name, 0) - now)
-        return Tally(self._device, home, trade.hello.examples, trade.jobs, traffic, self.away_ms - to_come, self.reboots)
-
-    def _next(self, absences: Iterator[tuple[int, int]], befall: Callable[[int], None]) -> None:
-        gone, back = next(absences)
-
-        def happen() -> None:
-            befall(back)
-            self._next(absences, befall)
-
-        self._agenda.at(gone, happen)
-
-    def _leave(self, back: int) -> None:
-        self.away_ms += back - self._agenda.now
-        self._home.hub.leave(self._device.name, back)
-
-    def _reboot(self, back: int) -> None:
-        if self._host.up:
-            self.reboots += 1
-            self._host.kill()
-            self._agenda.at(back, lambda: None if self._host.up else self._host.start())
+        return [one.tally(self.of.name, now) for one in self._lives]

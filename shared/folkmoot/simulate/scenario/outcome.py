@@ -8,7 +8,7 @@ from folkmoot.hop.events import Belated
 from folkmoot.simulate.result.tables import Device, Member, Result, Round, Scalar
 from folkmoot.simulate.scenario.crew import Record
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import Tally
+from folkmoot.simulate.scenario.life import Tally
 from folkmoot.simulate.scenario.trade import Job
 
 
@@ -120,6 +120,8 @@ def _device(tally: Tally, mine: Sequence[Member]) -> Device:
         bytes_down=tally.traffic.bytes_down,
         away_s=tally.away_ms / 1000,
         reboots=tally.reboots,
+        off_s=tally.off_ms / 1000,
+        battery_j=tally.battery_j,
     )
 
 

@@ -7,7 +7,10 @@ from math import exp, log
 from random import Random
 
 from folkmoot.link.hub_packets import Shape
-from folkmoot.simulate.scenario.document import Absence, Kind, Scenario, Span, shape
+from folkmoot.simulate.clock import Setting, Skew
+from folkmoot.simulate.scenario.battery import Battery
+from folkmoot.simulate.scenario.document import Absence, Clock, Kind, Scenario, Span, shape
+from folkmoot.simulate.scenario.trace import Course
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,34 @@ def lookahead(scenario: Scenario) -> int:
     fleet = scenario.fleet
     line = fleet.regions[0].line if fleet.regions else fleet.line
     return max(1, int(line.latency_ms[0]))
+
+
+def clock(what: Clock, seed: int) -> Setting:
+    """Gives how a machine's wall clock is set."""
+    if what == Clock():
+        return "right"
+    rng = Random(f"{seed} clock")  # noqa: S311  # repeatable
+    return Skew(round(rng.gauss(0, what.off_hours) * 3_600_000), rng.gauss(0, what.drift_ppm) / 1e6)
+
+
+def battery(device: Device) -> Battery | None:
+    """Gives a device's battery at the beginning, where its kind has one."""
+    what = device.kind.battery
+    if what is None:
+        return None
+    rng = Random(f"{device.seed} battery")  # noqa: S311  # repeatable
+    joules = _draw(rng, what.joules)
+    return Battery(joules, joules * rng.uniform(*what.level) / 100, what.charger_watts)
+
+
+def course(device: Device) -> Course | None:
+    """Gives a device's trace, and where in it the device begins, where its kind has any."""
+    what = device.kind.trace
+    if what is None:
+        return None
+    rng = Random(f"{device.seed} trace")  # noqa: S311  # repeatable
+    period = round(what.hours * 3_600_000)
+    return Course(rng.choice(what.series), period, rng.randrange(period) if what.shift else 0)
 
 
 def absences(what: Absence, seed: int) -> Iterator[tuple[int, int]]:

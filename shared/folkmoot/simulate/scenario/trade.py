@@ -83,6 +83,20 @@ class Trade:
         self.hello = hello
         self.jobs: list[Job] = []  # a device that was started again in the middle of one does it again
 
+    def worked(self, since: int, now: int) -> int:
+        """Gives for how many ms it has worked between two times; `since` is never earlier than at the last call."""
+        total = 0
+        for job in reversed(self.jobs):
+            if job.ends <= since:
+                break
+            total += max(0, min(job.ends, now) - max(job.asked, since))
+        return total
+
+    def stop(self) -> None:
+        """Its work ends now, whatever it would have become."""
+        if self.jobs:
+            self.jobs[-1].ends = min(self.jobs[-1].ends, self._now())
+
     def work(self, item: member.Member, library: Any) -> Any:
         """Does an Ask now, which ends when this device would have done it."""
         ask, device = item.ask, self._device

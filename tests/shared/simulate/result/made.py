@@ -85,5 +85,5 @@ class _Maker:
         return Device(
             *(self.name, self.home, self.kind, 60, len(own), sum(one.fate == "" for one in own), self.pace * len(own)),
             *(sum(one.joules for one in own), sum(one.bytes_up for one in own), sum(one.bytes_down for one in own)),
-            *(3600 * self.absent, len(own) % 3),
+            *(3600 * self.absent, len(own) % 3, 0.0, None),
         )

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 
 from folkmoot.simulate.scenario import document
@@ -41,8 +42,22 @@ def test_waiting_for_all_and_waiting_for_nobody_take_the_time_that_flare_has_pub
     assert pace("asynchronous") == pytest.approx(238.3, rel=0.02)
 
 
+def test_phones_and_lamps_take_part_when_their_traces_and_batteries_let_them() -> None:
+    scenario = document.load(FOLDER / "phones.toml")
+    result = play(msgspec.structs.replace(scenario, run={**scenario.run, "rounds": 4, "plan": {"steps": 1}}), 0)
+    assert all(0 < one.merged < 60 for one in result.rounds)
+    assert {device.kind for device in result.devices if device.merged} == {"phone", "lamp"}
+    phones = [device for device in result.devices if device.kind == "phone"]
+    assert {device.asked for device in phones} > {0, 4}
+    assert sum(device.away_s for device in phones) > 3_600
+    assert all((device.battery_j is None) == (device.kind == "phone") for device in result.devices)
+
+
 def test_the_documentation_tells_of_every_field() -> None:
     told = " ".join(re.findall(r"`[^`\n]+`", (ROOT / "docs" / "simulation.md").read_text()))
-    for part in (Scenario, document.Fleet, document.Kind, document.Line, document.Absence, document.Data):
-        missing = [name for name in part.__struct_fields__ if not re.search(rf"\b{name}\b", told)]
+    sections = (document.Fleet, document.Line, document.Absence, document.Data)
+    kinds = (document.Kind, document.Battery, document.Needs, document.Clock, document.Trace)
+    for part in (Scenario, *sections, *kinds):
+        fields = set(part.__struct_fields__) - {"series"}  # what stands in the file
+        missing = [name for name in fields if not re.search(rf"\b{name}\b", told)]
         assert not missing, part

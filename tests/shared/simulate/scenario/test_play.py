@@ -1,5 +1,7 @@
 """Whole scenarios, with the real runtime: the same whoever moves them on, and what their tables say is so."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -7,17 +9,44 @@ from folkmoot import tasks
 from folkmoot.errors import UserFault
 from folkmoot.simulate.result.tables import Result
 from folkmoot.simulate.scenario import crew, examples
-from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Region, Scenario
+from folkmoot.simulate.scenario.document import (
+    Absence,
+    Battery,
+    Clock,
+    Data,
+    Fleet,
+    Kind,
+    Line,
+    Needs,
+    Region,
+    Scenario,
+    Trace,
+)
 from folkmoot.simulate.scenario.play import play, read
+from folkmoot.simulate.scenario.trace import State
 from folkmoot.simulate.stuck import Stuck
 from folkmoot.wire import bundle
 
 ROUGH = Kind(
     name="rough",
     step_ms=(300.0, 900.0),
-    line=Line(up_kbps=(200.0, 2_000.0)),
+    line=Line(up_kbps=(200.0, 2_000.0), loss=0.05),
     away=Absence(every_hours=0.02, for_minutes=0.5),
     reboot=Absence(every_hours=0.05, for_minutes=0.2),
+    battery=Battery(joules=(20.0, 60.0), charges=(0.02, 0.03), starts=20.0),
+    needs=Needs(battery=10.0),
+    clock=Clock(off_hours=2.0, drift_ppm=50.0),
+)
+WALK = (
+    State(0, connected=True, battery=60.0, charging=False, up_kbps=800.0),
+    State(30_000, connected=False, battery=60.0, charging=False, up_kbps=800.0),
+    State(40_000, connected=True, battery=15.0, charging=False, up_kbps=90.0),
+    State(70_000, connected=True, battery=15.0, charging=True, up_kbps=90.0),
+)
+CARRIED = Kind(
+    name="carried",
+    needs=Needs(battery=20.0),
+    trace=Trace(file=Path("walk.csv"), hours=0.025, shift=True, series=(WALK, WALK[:3])),
 )
 OURS = ("workers", "wall_seconds")  # facts of how it was done
 
@@ -27,7 +56,8 @@ def scenario(**fields: object) -> Scenario:
     run = {"rounds": 6, "deadline_seconds": 20, "plan": {"epochs": 2}}
     outages = Absence(every_hours=0.05, for_minutes=0.3)
     regions = (Region(name="country", count=3, away=outages), Region(name="street", count=3))
-    fleet = Fleet(homes=4, devices=24, kinds=(Kind(), ROUGH), away=outages, regions=regions)
+    kinds, clock = (Kind(), ROUGH, CARRIED), Clock(off_hours=1.0)
+    fleet = Fleet(homes=4, devices=24, kinds=kinds, away=outages, regions=regions, clock=clock)
     return msgspec.structs.replace(Scenario(seed=5, fleet=fleet, run=run), **fields)
 
 
@@ -82,7 +112,10 @@ def test_what_was_to_go_wrong_has_gone_wrong(alone: Result) -> None:
     rough = [device for device in alone.devices if device.kind == "rough"]
     assert sum(device.away_s for device in rough) > 10
     assert sum(device.reboots for device in rough) > 0
-    assert not any(device.away_s or device.reboots for device in alone.devices if device.kind != "rough")
+    assert sum(device.off_s for device in rough) > 0
+    assert all((device.battery_j is None) == (device.kind != "rough") for device in alone.devices)
+    assert any(device.away_s for device in alone.devices if device.kind == "carried")
+    assert not any(device.away_s or device.reboots or device.off_s for device in alone.devices if device.kind == "device")
     assert {member.fate for member in alone.members} > {""}
 
 
@@ -103,8 +136,8 @@ def test_what_nobody_has_learnt_is_added_up_all_the_same() -> None:
 
 
 def test_a_run_that_cannot_end_is_given_up() -> None:
-    with pytest.raises(Stuck, match=r"not over after 0\.1 hours"):
-        play(scenario(run={"rounds": 100_000, "deadline_seconds": 3}, hours=0.1), 1)
+    with pytest.raises(Stuck, match=r"not over after 0\.02 hours"):
+        play(scenario(run={"rounds": 100_000, "deadline_seconds": 3}, hours=0.02), 1)
 
 
 @pytest.mark.parametrize(
