@@ -106,7 +106,7 @@ RACES = (
 )
 
 # Modules that measure what docs/measurements.md states beyond the table, and say it themselves.
-BESIDE = ("bytes", "footprint", "link", "step")
+BESIDE = ("bytes", "calls", "footprint", "link", "step")
 
 ROWS = (
     Row("client-rounds a second", "digits", "clients_per_s", "/s", Target(100, of="flower"), more=True),
