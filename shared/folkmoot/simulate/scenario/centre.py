@@ -8,6 +8,7 @@ of Multiple-loop Networks", 1989.)
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 from random import Random
 from typing import Any
 
@@ -88,6 +89,7 @@ class Centre:
     def advance(self, horizon: int, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Does all that happens before `horizon`; gives what is on its way to homes. `parcels` have come from there."""
         for one in parcels:
+            assert one.at >= self.agenda.now, "a packet arrives at the cloud when that time is over"
             trunk = self._trunk(one.branch)
             self.agenda.at(one.at, trunk.receive, one.wire, one.packet, order=one.order)
         self.agenda.run(horizon - 1)
@@ -131,31 +133,43 @@ class Clockwork:
     def run(self, until: Callable[[], bool]) -> None:
         """Lets time pass until something is so. Raises Stuck where it never is."""
         while not until():
-            nearest = self._nearest()
-            if nearest is None:
+            homes, cloud = self._nearest()
+            nearest = min(homes, cloud)
+            if nearest == inf:
                 raise Stuck(f"nothing will ever happen again, at {self.now / 1000:.0f} s")
             if nearest > self._limit:
                 raise Stuck(f"the run is not over after {self._limit / 3_600_000:g} hours of virtual time")
-            self._turn(nearest + self._window)
-            self.now = nearest
+            self._turn(homes, cloud)
+            self.now = int(nearest)
             self.windows += 1
 
-    def _nearest(self) -> int | None:
-        times = [time for time in (*self._nexts, self._centre.agenda.next) if time is not None]
-        times += [parcel.at for parcels in (*self._down, self._up) for parcel in parcels]
-        return min(times, default=None)
+    def _nearest(self) -> tuple[float, float]:
+        """Gives when the next thing happens in a home, and in the cloud, in ms."""
+        homes = [time for time in self._nexts if time is not None]
+        homes += [parcel.at for parcels in self._down for parcel in parcels]
+        cloud = [parcel.at for parcel in self._up]
+        cloud += [] if (upcoming := self._centre.agenda.next) is None else [upcoming]
+        return min(homes, default=inf), min(cloud, default=inf)
 
-    def _turn(self, horizon: int) -> None:
+    def _turn(self, homes: float, cloud: float) -> None:
+        """Moves everybody on who has something to do, as far as none can hear of another's doing.
+
+        What homes do from `homes` on, the cloud hears of a window later at the earliest; and what it does in return to what the
+        cloud does from `cloud` on, two windows later. The same the other way round.
+        """
+        window = self._window
+        clouds, theirs = int(min(homes, cloud + window)) + window, int(min(cloud, homes + window)) + window
         busy = []
         for number, each in enumerate(self._crews):
-            upcoming = self._nexts[number]
-            if self._down[number] or (upcoming is not None and upcoming < horizon):
-                parcels, self._down[number] = self._down[number], []
-                each.begin((horizon, parcels))
+            upcoming, waiting = self._nexts[number], self._down[number]
+            if (upcoming is not None and upcoming < theirs) or any(parcel.at < theirs for parcel in waiting):
+                self._down[number] = []
+                each.begin((theirs, waiting))
                 busy.append(number)
-        parcels, self._up = self._up, []
-        for parcel in self._centre.advance(horizon, parcels):
-            self._down[self._whose[parcel.branch]].append(parcel)
+        if cloud < clouds:
+            parcels, self._up = self._up, []
+            for parcel in self._centre.advance(clouds, parcels):
+                self._down[self._whose[parcel.branch]].append(parcel)
         for number in busy:
             moved = self._crews[number].end()
             self._nexts[number] = moved.next
