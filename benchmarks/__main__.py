@@ -7,6 +7,7 @@ once, and the document is made of the newest session of each race on the machine
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -138,6 +139,7 @@ def main() -> int:
     parser.add_argument("--ours", action="store_true", help="our side alone, which is neither kept nor written down")
     parser.add_argument("--write", action="store_true", help="measure nothing, write the document")
     told = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C does: what runs is ended, what it left is removed
     fine = True
     for name in [] if told.write else chosen(told.names, long=told.long):
         if name in BESIDE:

@@ -1,6 +1,6 @@
-"""How long a round takes when training takes no time: 10 devices below 2 gateways, 10,000 parameters, real Mosquitto.
+"""How long a round takes when training takes no time: devices below 2 gateways, 10,000 parameters, real Mosquitto.
 
-    python -m benchmarks.round
+    python -m benchmarks.round 10
 
 Cloud, gateways and brokers are processes of their own, the devices share one; every durable commit is included. A round is the
 time from the start of one to the start of the next: median and 90th percentile, and what one synced write costs on this disk.
@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -129,4 +130,4 @@ async def measure(course: Course) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure(Course(parameters=10_000, devices=5, rounds=60, warm=10)))))
+    print(json.dumps(asyncio.run(measure(Course(10_000, devices=int(sys.argv[1]) // 2, rounds=60, warm=10)))))

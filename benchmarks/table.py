@@ -47,11 +47,19 @@ RACES = (
         "a round of 10 devices",
         "10,000 parameters in 10 tensors, training takes no time, everything on this machine. Folkmoot: two gateways, "
         "three Mosquittos, SQLite with durable commits; the devices share a process. Flower: SuperLink and ten "
-        "SuperNodes, each a process that starts others, as its manual has them; they need more than two cores, and with a "
-        "machine each they would be held up by their polling alone, which is every 3 s.",
-        ("round",),
-        {"flower": "deployment round"},
+        "SuperNodes, each a process that starts others, as its manual has them, which takes more than two cores.",
+        ("round 10",),
+        {"flower": "deployment round 10"},
         seconds=1_800,
+    ),
+    Race(
+        "pair",
+        "a round of 2 devices",
+        "The same with a device below each gateway, and two SuperNodes, for which two cores are enough: what is left of "
+        "Flower's round is what it waits between two questions.",
+        ("round 2",),
+        {"flower": "deployment round 2"},
+        seconds=900,
     ),
     Race(
         "freight",
@@ -78,9 +86,18 @@ RACES = (
         "10,000 parameters, float32 that chance has set, 40,000 bytes raw. Folkmoot and Flower: every byte of TCP payload "
         "of a device in a round, and its PUBLISH packets or HTTP requests, without TLS. FLARE: the JSON alone that an "
         "edge device sends.",
-        ("wire",),
-        {"flower": "deployment wire", "nvflare": "wire"},
+        ("wire 10000",),
+        {"flower": "deployment wire 10000", "nvflare": "wire 10000"},
         seconds=600,
+    ),
+    Race(
+        "bulk",
+        "on the wire in a round, 1 MB",
+        "The same with 250,000 parameters, 1,000,000 bytes raw.",
+        ("wire 250000",),
+        {"flower": "deployment wire 250000", "nvflare": "wire 250000"},
+        seconds=600,
+        turns=1,
     ),
     Race(
         "memory",
@@ -117,7 +134,7 @@ RACES = (
 )
 
 # Modules that measure what docs/measurements.md states beyond the table, and say it themselves.
-BESIDE = ("bytes", "calls", "footprint", "link", "step")
+BESIDE = ("bytes", "calls", "flight", "footprint", "foresight", "link", "plan", "step")
 
 ROWS = (
     Row("client-rounds a second", "digits", "clients_per_s", "/s", Target(100, of="flower"), more=True),
@@ -138,6 +155,7 @@ ROWS = (
     ),
     Row("median", "round", "round_ms", "ms", Target(60)),
     Row("90th percentile", "round", "round_p90_ms", "ms", Target(100)),
+    Row("median", "pair", "round_ms", "ms"),
     Row("median", "freight", "round_s", "s", Target(3)),
     Row("1,600 chunks into a bare receiver", "freight", "chunks_s", "s"),
     Row("an update of 10,000 parameters in 10 tensors, checked", "fold", "judged_us", "us", Target(60)),
@@ -148,6 +166,8 @@ ROWS = (
     Row("bytes up, lossless", "wire", "bytes_up", "B", Target(42_000)),
     Row("bytes down", "wire", "bytes_down", "B"),
     Row("messages", "wire", "messages", "", Target(4)),
+    Row("bytes up, lossless", "bulk", "bytes_up", "B"),
+    Row("bytes down", "bulk", "bytes_down", "B"),
     Row(
         "bytes up for an update of 10,000 parameters as int8",
         "",

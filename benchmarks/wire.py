@@ -1,12 +1,13 @@
-"""What a device and its broker say to one another in a round: bytes and MQTT messages. `python -m benchmarks.wire`.
+"""What a device and its broker say to one another in a round: bytes and MQTT messages. `python -m benchmarks.wire 10000`.
 
-10,000 parameters, float32, plain TCP. Counted is everything on the device's connection from the beginning of its training in
+So many parameters, float32, plain TCP. Counted is everything on the device's connection from the beginning of its training in
 one round to that in the next, acknowledgements included; messages are PUBLISH packets, those that it gets and those that it
-sends. Medians of 39 rounds: what comes once in a minute belongs to none. Devices and rounds are those of benchmarks/round.py.
+sends. Medians of 29 rounds: what comes once in a minute belongs to none. Devices and rounds are those of benchmarks/round.py.
 """
 
 import asyncio
 import json
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from statistics import median
 from benchmarks.round import Course, device, finish
 from tests.kit.processes import Town
 
-COURSE = Course(parameters=10_000, devices=1, rounds=40, warm=10, homes=("g1",))
+ROUNDS, WARM = 30, 5
 PUBLISH = 3  # the kind of packet (MQTT 5, 2.1.2)
 
 
@@ -100,26 +101,27 @@ async def tap(target: int) -> AsyncIterator[tuple[Tap, int]]:
         server.close()
 
 
-async def measure() -> dict[str, float]:
+async def measure(parameters: int) -> dict[str, float]:
     """Gives `bytes_up`, `bytes_down` and `messages` of a device in a round."""
+    course = Course(parameters, devices=1, rounds=ROUNDS, warm=WARM, homes=("g1",))
     until = asyncio.Event()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        with Town(folder, {name: [] for name in COURSE.homes}) as town:
+        with Town(folder, {name: [] for name in course.homes}) as town:
             async with tap(town.brokers["g1"].port) as (counted, port):
                 seen: list[tuple[int, int, int]] = []
-                begun = device("d1", "g1", port, folder / "d1", COURSE.parameters, until, lambda: seen.append(counted.counts))
+                begun = device("d1", "g1", port, folder / "d1", course.parameters, until, lambda: seen.append(counted.counts))
                 serving = asyncio.create_task(begun)
                 await asyncio.to_thread(town.up, 1)
-                await asyncio.to_thread(finish, town, COURSE)
+                await asyncio.to_thread(finish, town, course)
                 until.set()
                 await serving
     # The last round is left out: an evaluation follows it.
-    steps = pairwise(seen[COURSE.warm : COURSE.warm + COURSE.rounds])
+    steps = pairwise(seen[course.warm : course.warm + course.rounds])
     rounds = [[later - sooner for sooner, later in zip(*step, strict=True)] for step in steps]
     up, down, messages = (median(column) for column in zip(*rounds, strict=True))
     return {"bytes_up": up, "bytes_down": down, "messages": messages}
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure())))
+    print(json.dumps(asyncio.run(measure(int(sys.argv[1])))))

@@ -48,7 +48,7 @@ def test_a_row_of_the_table() -> None:
     assert rows["an update of 10,000 parameters in 10 tensors, checked"] == (
         "| an update of 10,000 parameters in 10 tensors, checked | 50 us | 1,000 us (20×) |  |  | at most 60 us | reached |"
     )
-    assert rows["bytes down"].endswith("|  | **failed** |")
+    assert rows["messages"].endswith("| at most 4 | **failed** |")
     assert "flwr 1" in section("When, on what, and how steady")
 
 

@@ -25,6 +25,12 @@ def test_every_module_that_the_table_names_is_there_and_ends_in_a_line_of_json()
         assert module in BESIDE or "json.dumps" in text, module
 
 
+def test_every_module_that_states_a_figure_of_ours_can_be_named() -> None:
+    named = set(re.findall(r"`python -m benchmarks\.(\w+)", (document.FILE.parent / "measurements.md").read_text("utf-8")))
+    raced = {each.split()[0] for race in RACES for each in race.ours}
+    assert named <= {*BESIDE, *raced}
+
+
 def test_every_row_is_of_a_race_or_says_why_it_is_not() -> None:
     for row in ROWS:
         assert bool(row.race) == bool(row.figure) != bool(row.lacks), row

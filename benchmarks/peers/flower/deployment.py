@@ -1,9 +1,9 @@
 """A real Flower federation on this machine: a SuperLink, SuperNodes, and an app whose clients answer at once.
 
-    deployment.py round     seconds of a round with 10 nodes, 10,000 parameters in 10 tensors
-    deployment.py wire      bytes and requests of a node in a round, counted between nodes and SuperLink, 10,000 parameters
-    deployment.py memory    what one node takes at rest and in rounds
-    deployment.py departure how long a node counts as there that has gone: in order, killed, frozen
+    deployment.py round 10        ms of a round with so many nodes, 10,000 parameters in 10 tensors
+    deployment.py wire 10000      bytes and requests of a node in a round, counted at the SuperLink, with so many parameters
+    deployment.py memory          what one node takes at rest and in rounds
+    deployment.py departure       how long a node counts as there that has gone: in order, killed, frozen
 
 Everything is a process of its own, as a user of Flower starts it; all are ended with this one.
 """
@@ -149,22 +149,22 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def rounds(folder: Path) -> dict[str, float]:
+def rounds(folder: Path, nodes: str) -> dict[str, float]:
     """Gives the median and the longest of three rounds, after one that is not counted, in ms."""
-    with Federation(folder, 10) as federation:
+    with Federation(folder, int(nodes)) as federation:
         federation.run(rounds=4)
         times = federation.over(1_200)
     found = [1e3 * (later - sooner) for sooner, later in pairwise(times[1:])]
     return {"round_ms": statistics.median(found), "round_most_ms": max(found), "rounds": len(found)}
 
 
-def wire(folder: Path) -> dict[str, float]:
+def wire(folder: Path, parameters: str) -> dict[str, float]:
     """Gives what a node sends and gets in a round, from the beginning of one to that of the next: the median of five rounds."""
     nodes, wanted = 2, 7
     seen: list[dict[str, int]] = []
     with Federation(folder, nodes, counted=True) as federation:
         assert federation.counter
-        federation.run(rounds=wanted)
+        federation.run(rounds=wanted, parameters=int(parameters))
         for number in range(2, wanted + 1):
             until(lambda: len(federation.marked()) >= number, f"round {number} begins")  # noqa: B023  # is called here and now
             seen.append(federation.counter.counts())
@@ -232,8 +232,8 @@ def departure(folder: Path) -> dict[str, float]:
     return {**found, "frozen_keepalives": found["frozen_s"] / HEARTBEAT}
 
 
-DOES = {"round": rounds, "wire": wire, "memory": memory, "departure": departure}
+DOES: dict[str, Callable[..., dict[str, float]]] = {"round": rounds, "wire": wire, "memory": memory, "departure": departure}
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
-        print(json.dumps(DOES[sys.argv[1]](Path(made))), flush=True)
+        print(json.dumps(DOES[sys.argv[1]](Path(made), *sys.argv[2:])), flush=True)

@@ -6,20 +6,21 @@ there.
 """
 
 import json
+import sys
 
 import numpy as np
 from nvflare.apis.dxo import DXO, DataKind
 
-TENSORS, PARAMETERS = 10, 10_000
+TENSORS = 10
 
 
-def main() -> None:
+def main(parameters: int) -> None:
     """Prints the bytes."""
     rng = np.random.default_rng(0)
-    tensors = {f"t{i}": rng.normal(0, 0.01, PARAMETERS // TENSORS).astype(np.float32).tolist() for i in range(TENSORS)}
+    tensors = {f"t{i}": rng.normal(0, 0.01, parameters // TENSORS).astype(np.float32).tolist() for i in range(TENSORS)}
     update = DXO(data_kind=DataKind.WEIGHT_DIFF, data={"dict": tensors, "count": 1})
     print(json.dumps({"bytes_up": len(json.dumps(update.to_dict()))}))
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))
