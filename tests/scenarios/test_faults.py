@@ -1,6 +1,7 @@
 """Whole federations whose networks, disks, brokers and machines fail as seeds have it: every law holds of each of them.
 
-The range is run over and over with every change; the seeds beyond it that were ever run stand in seeds.jsonl, which
+The first range is run over and over with every change, the second one with the slow tests; all that were ever run stand in
+seeds.jsonl, which
 `folkmoot simulate --faults FIRST-LAST --record tests/scenarios/seeds.jsonl` goes on with.
 """
 
@@ -16,7 +17,7 @@ from folkmoot.simulate.faults import trial
 from folkmoot.simulate.faults.record import Record, blocks
 from folkmoot.simulate.faults.trial import Verdict
 
-SEEDS = 2_000
+ALWAYS, SLOWLY = range(1_000), range(1_000, 3_000)
 RECORD = Path(__file__).parent / "seeds.jsonl"
 
 
@@ -27,9 +28,11 @@ def sweep(first: int, last: int) -> list[Verdict]:
 
 
 @pytest.mark.timeout(900)
-def test_every_law_holds_whatever_goes_wrong() -> None:
+@pytest.mark.parametrize("seeds", [ALWAYS, pytest.param(SLOWLY, marks=pytest.mark.slow)])
+def test_every_law_holds_whatever_goes_wrong(seeds: range) -> None:
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        broken = [verdict for found in pool.map(sweep, *zip(*blocks(0, SEEDS - 1), strict=True)) for verdict in found]
+        spans = zip(*blocks(seeds.start, seeds.stop - 1), strict=True)
+        broken = [verdict for found in pool.map(sweep, *spans) for verdict in found]
     assert not broken, "\n".join(map(str, broken))
 
 
