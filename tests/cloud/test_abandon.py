@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from folkmoot.errors import StoreFault
+from folkmoot.flight import recorder as flights
 from folkmoot.hop.events import Answered, Event
 from folkmoot.store.ledger import SCHEMA
 from folkmoot.wire import codec
@@ -46,7 +47,8 @@ async def run(cloud: Cloud) -> str:
 async def live(cloud: Cloud) -> None:
     """Has the runner take up what there is, and end."""
     context = Context(cloud.state["settings"], cloud.database, cloud.state["blobs"])
-    life = await Life.begin(context, context.settings.broker.endpoint(), Identity("a", "1"), Watch(), anew=True)
+    endpoint, unrecorded = context.settings.broker.endpoint(), flights.flight(None)
+    life = await Life.begin(context, endpoint, Identity("a", "1"), Watch(), unrecorded, anew=True)
     over = asyncio.Event()
     over.set()
     await life.run(over)
