@@ -1,6 +1,8 @@
 """Scenarios that are played: progress while they are, and what they leave behind."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +13,7 @@ from folkmoot.simulate.result import report, store
 from folkmoot.simulate.result.summary import summarise
 from folkmoot.simulate.result.tables import Result
 from folkmoot.simulate.scenario import document
+from folkmoot.simulate.scenario.crew import Hire
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.play import Progress as Far
 from folkmoot.simulate.scenario.play import play
@@ -21,9 +24,17 @@ COMPARISON = "comparison.html"
 
 
 def run(
-    paths: Sequence[Path], out: Path, form: Literal["parquet", "csv"], workers: int, *, compare: bool, as_json: bool
+    paths: Sequence[Path],
+    out: Path,
+    form: Literal["parquet", "csv"],
+    hired: AbstractContextManager[tuple[Hire, int]],
+    *,
+    compare: bool,
+    as_json: bool,
 ) -> int:
     """Plays scenarios; their tables and reports go to folders below `out`, named after them.
+
+    `hired`: what has the homes somewhere, and in how many parts.
 
     Raises UserFault where one of them cannot be, or two have the same name.
     """
@@ -36,11 +47,12 @@ def run(
     for folder in folders:
         store.check(folder, form)
     results = []
-    for scenario, folder in zip(scenarios, folders, strict=True):
-        result = _play(scenario, workers)
-        store.write(result, folder, form)
-        report.write([result], folder / store.REPORT)
-        results.append(result)
+    with hired as (hire, workers):
+        for scenario, folder in zip(scenarios, folders, strict=True):
+            result = _play(scenario, workers, hire)
+            store.write(result, folder, form)
+            report.write([result], folder / store.REPORT)
+            results.append(result)
     pages = [folder / store.REPORT for folder in folders]
     if compare:
         pages.append(out / COMPARISON)
@@ -52,7 +64,17 @@ def run(
     return 0
 
 
-def _play(scenario: Scenario, workers: int) -> Result:
+def ray(address: str, workers: int | None) -> AbstractContextManager[tuple[Hire, int]]:
+    """Gives what has the homes on a Ray cluster. Raises UserFault where Ray is not installed."""
+    try:
+        cluster = import_module("folkmoot.simulate.scenario.cluster")
+    except ImportError as error:
+        raise UserFault(f"--engine ray needs Ray ({error}): pip install 'folkmoot[ray]'") from None
+    found: AbstractContextManager[tuple[Hire, int]] = cluster.connected(address, workers)
+    return found
+
+
+def _play(scenario: Scenario, workers: int, hire: Hire) -> Result:
     console = output.console(stderr=True)
     bars = Progress(
         TextColumn(f"{scenario.name}: rounds"),
@@ -71,7 +93,7 @@ def _play(scenario: Scenario, workers: int) -> Result:
         bars.update(bar, completed=far.rounds, total=far.of, seconds=far.seconds)
 
     try:
-        return play(scenario, workers, tell)
+        return play(scenario, workers, tell, hire)
     except Stuck as stuck:
         raise UserFault(f"{scenario.name}: {stuck}: give it more `hours`, or a run that can end") from None
     finally:

@@ -3,6 +3,7 @@
 import logging
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
 from enum import StrEnum
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,6 +17,7 @@ from folkmoot.errors import UserFault
 from folkmoot.simulate.faults import trial
 from folkmoot.simulate.faults.record import Block, Record, blocks, source
 from folkmoot.simulate.faults.trial import Verdict
+from folkmoot.simulate.scenario import crew
 from folkmoot_cli import output, scenario
 from folkmoot_cli.options import AsJson
 
@@ -25,6 +27,13 @@ class Form(StrEnum):
 
     PARQUET = "parquet"
     CSV = "csv"
+
+
+class Engine(StrEnum):
+    """Of what has the homes."""
+
+    PROCESSES = "processes"
+    RAY = "ray"
 
 
 MOST = 1 << 40  # a seed
@@ -40,6 +49,11 @@ Compare = Annotated[bool, typer.Option("--compare", help="Lay the scenarios over
 Workers = Annotated[
     int | None,
     typer.Option(min=0, show_default=False, help="Processes: as many as there are cores; 0: none beside this one."),
+]
+Engines = Annotated[Engine, typer.Option(help="What has the homes: processes of this machine, or actors of a Ray cluster.")]
+Address = Annotated[
+    str,
+    typer.Option(metavar="HOST:PORT", help="Of the cluster's head node; without it, this machine alone.", show_default=False),
 ]
 Faults = Annotated[
     str | None,
@@ -70,6 +84,8 @@ def simulate(
     form: Tables = Form.PARQUET,
     compare: Compare = False,
     workers: Workers = None,
+    engine: Engines = Engine.PROCESSES,
+    address: Address = "",
     as_json: AsJson = False,
     faults: Faults = None,
     about: About = "",
@@ -88,6 +104,8 @@ def simulate(
 
     Example: folkmoot simulate --compare fleet.toml slower.toml
 
+    Example: folkmoot simulate --engine ray --address 10.0.0.7:6379 --workers 16 fleet.toml
+
     Example: folkmoot simulate --faults 7
 
     Example: folkmoot simulate --faults 0-1999 --record seeds.jsonl
@@ -95,12 +113,17 @@ def simulate(
     cores = os.cpu_count() or 1
     if scenarios and faults is not None:
         raise UserFault("a scenario and --faults exclude each other: give one of them")
+    if address and engine is not Engine.RAY:
+        raise UserFault("--address is that of a Ray cluster: give --engine ray with it")
     if scenarios:
+        hired = (
+            scenario.ray(address, workers)
+            if engine is Engine.RAY
+            else nullcontext((crew.hire, cores if workers is None else workers))
+        )
         logging.disable(logging.WARNING)  # of thousands of machines, which come and go
         try:
-            return scenario.run(
-                scenarios, out, form.value, cores if workers is None else workers, compare=compare, as_json=as_json
-            )
+            return scenario.run(scenarios, out, form.value, hired, compare=compare, as_json=as_json)
         finally:
             logging.disable(logging.NOTSET)
     if faults is None:

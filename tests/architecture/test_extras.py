@@ -14,13 +14,14 @@ SERVER = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "asyncpg",
 TRAINING = {"tflite-runtime", "ai-edge-litert"}
 AUTHORING = {"tensorflow", "tensorflow-cpu", "keras", "scikit-learn", "scipy"}
 PLOTTING = {"matplotlib", "pyarrow"}
+SPREADING = {"ray"}
 CHECKING = {"pytest", "mypy", "ruff", "hypothesis"}
 
 FOREIGN = {
-    "device": SERVER | AUTHORING | PLOTTING | CHECKING | {"cryptography"},
-    "gateway": SERVER | TRAINING | AUTHORING | PLOTTING | CHECKING,
-    "cloud": TRAINING | AUTHORING | PLOTTING | CHECKING,
-    "demo": {"tensorflow", "tensorflow-cpu", "keras"} | PLOTTING | CHECKING,
+    "device": SERVER | AUTHORING | PLOTTING | CHECKING | SPREADING | {"cryptography"},
+    "gateway": SERVER | TRAINING | AUTHORING | PLOTTING | CHECKING | SPREADING,
+    "cloud": TRAINING | AUTHORING | PLOTTING | CHECKING | SPREADING,
+    "demo": {"tensorflow", "tensorflow-cpu", "keras"} | PLOTTING | CHECKING | SPREADING,
 }
 NEEDED = {
     "device": {"paho-mqtt", "numpy"},

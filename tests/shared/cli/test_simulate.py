@@ -1,6 +1,7 @@
 """`folkmoot simulate`."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,19 @@ def test_what_cannot_be_simulated_is_said_in_one_sentence(tmp_path: Path, capsys
         said = capsys.readouterr().err
         assert says in said
         assert "Traceback" not in said
+
+
+def test_an_address_without_its_engine_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "one.toml").write_text("")
+    assert run(["simulate", str(tmp_path / "one.toml"), "--address", "10.0.0.7:6379"]) == 2
+    assert "give --engine ray with it" in capsys.readouterr().err
+
+
+def test_without_ray_its_engine_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "folkmoot.simulate.scenario.cluster", raising=False)
+    (tmp_path / "one.toml").write_text("")
+    assert run(["simulate", str(tmp_path / "one.toml"), "--engine", "ray"]) == 2
+    assert "pip install 'folkmoot[ray]'" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """Who moves the homes on: this process, or several beside it. What comes of it is the same."""
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -55,6 +55,10 @@ class Crew(Protocol):
     def leave(self) -> None:
         """Lets go of whatever is left of them."""
         ...
+
+
+Hire = Callable[[Scenario, bytes, int], Sequence[Crew]]
+"""Takes a scenario, its program and a number of workers; gives all its homes, in crews."""
 
 
 def settle(scenario: Scenario, numbers: range, program: bytes) -> Branches:

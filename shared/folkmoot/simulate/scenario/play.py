@@ -12,7 +12,7 @@ from folkmoot.errors import PeerFault, UserFault
 from folkmoot.simulate.result.tables import Result, Scalar
 from folkmoot.simulate.scenario import crew, outcome
 from folkmoot.simulate.scenario.centre import Centre, Clockwork
-from folkmoot.simulate.scenario.crew import Crew
+from folkmoot.simulate.scenario.crew import Crew, Hire
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.tiers import tier
 from folkmoot.wire import bundle
@@ -29,8 +29,12 @@ class Progress:
     seconds: float  # of virtual time
 
 
-def play(scenario: Scenario, workers: int, tell: Callable[[Progress], None] = lambda progress: None) -> Result:
+def play(
+    scenario: Scenario, workers: int, tell: Callable[[Progress], None] = lambda progress: None, hire: Hire = crew.hire
+) -> Result:
     """Runs a scenario, its homes in so many processes beside this one (0: in this one); gives the same for any number.
+
+    `hire`: has the homes somewhere else instead.
 
     Raises UserFault where the scenario cannot be, Stuck where its run never ends.
     """
@@ -39,7 +43,7 @@ def play(scenario: Scenario, workers: int, tell: Callable[[Progress], None] = la
     content, _ = bundle.load(data)
     with _few_collections():
         centre = Centre(scenario, data)
-        crews = crew.hire(scenario, content.program, workers)
+        crews = hire(scenario, content.program, workers)
         try:
             return _run(scenario, centre, crews, tell, {"workers": workers}, began)
         finally:
