@@ -1,6 +1,5 @@
 """Homes on a Ray cluster: two nodes, an actor on each, and the same tables as without."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -28,16 +27,19 @@ NODE = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80_000
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Any]:
     """Gives a cluster of two nodes with a CPU each, on ports of their own."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster  # noqa: PLC0415  # only where Ray is
 
     with TemporaryDirectory(prefix="ray") as folder:  # not pytest's own: the path of a socket has 107 bytes at most
-        made = Cluster(initialize_head=True, head_node_args={**NODE, "temp_dir": folder})
-        try:
-            made.add_node(**NODE, temp_dir=folder)
-            yield made
-        finally:
-            made.shutdown()
+        (Path(folder) / "ray").mkdir()  # where a cluster writes down its address: without it, in /tmp/ray, which others have
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+            patched.setenv("RAY_TMPDIR", folder)
+            made = Cluster(initialize_head=True, head_node_args={**NODE, "temp_dir": folder})
+            try:
+                made.add_node(**NODE, temp_dir=folder)
+                yield made
+            finally:
+                made.shutdown()
 
 
 def test_actors_on_two_nodes_give_the_same_tables_to_the_byte(nodes: Any, tmp_path: Path) -> None:
