@@ -198,9 +198,9 @@ async def test_a_gateway_whose_disk_is_full_in_the_middle_of_a_run_loses_no_answ
             return bool((await found.api.get(f"/v1/runs/{run}")).json()["done"])
 
         await until(found, under_way)
-        disk.fill()
 
         async def told() -> bool:
+            disk.fill()  # whenever one looks: a node that lets go of an older model would have room for the next round
             row = (await found.api.get("/v1/gateways/g1")).json()
             return (row["ready"], row["why_not"]) == (False, "no room on the disk")
 
@@ -229,6 +229,7 @@ async def test_operators_see_which_device_has_no_room_and_the_run_waits_for_it(t
         run = await found.launch(rounds=ROUNDS, min_answers=len(EVERYBODY), deadline_seconds=10)
 
         async def told() -> bool:
+            disk.fill()
             row = (await found.api.get("/v1/devices/a")).json()
             return (row["state"], row["why_not"]) == ("up", "no room on the disk")
 
@@ -263,9 +264,9 @@ async def test_a_cloud_whose_disk_is_full_says_so_and_finishes_the_run_when_ther
             return bool((await found.api.get(f"/v1/runs/{run}")).json()["status"] == "running")
 
         await until(found, begun)
-        disk.fill()
 
         async def told() -> bool:
+            disk.fill()
             ready = await found.api.get("/readyz")
             return ready.status_code == 503 and "no room on the disk" in ready.json()["engine"]
 
@@ -293,8 +294,12 @@ def test_processes_live_on_and_one_that_starts_on_a_full_disk_waits_for_room(tmp
         run = town.launch(tasks.read("digits-mlp"), rounds=40, min_answers=2, plan={"epochs": 5})
         town.until(lambda: town.get(f"/v1/runs/{run}").get("done", 0) >= 2)
         pids = {process.name: process.pid for process in town.processes()}
-        disks["g1"].fill()  # by itself: whatever its devices say, it must store
-        town.until(lambda: town.get("/v1/gateways/g1")["why_not"] == "no room on the disk")
+
+        def told() -> bool:
+            disks["g1"].fill()  # by itself: whatever its devices say, it must store
+            return bool(town.get("/v1/gateways/g1")["why_not"] == "no room on the disk")
+
+        town.until(told)
         disks["a"].fill()
         town.devices["a"].kill()
         town.devices["a"].start()
