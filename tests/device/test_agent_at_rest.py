@@ -17,12 +17,13 @@ from folkmoot.wire.messages import Status
 from tests.kit.ear import join
 
 HEAVY = {"numpy", "tflite_runtime", "ai_edge_litert", "typer", "rich", "pydantic", "structlog", "cryptography", "fastapi"}
+HEAVY |= {"typing_extensions"}
 # Runs the agent as `python -m folkmoot_device` does, and writes down what it has imported when it is asked to.
 WITNESS = """
 import json, runpy, signal, sys
 def tell(number, frame):
     with open({out!r} + ".new", "w") as file:
-        json.dump(sorted(sys.modules), file)
+        json.dump(sorted(name for name, module in sys.modules.items() if module), file)
     __import__("os").rename({out!r} + ".new", {out!r})
 signal.signal(signal.SIGUSR1, tell)
 sys.argv = ["folkmoot_device", "--config", {config!r}]
