@@ -6,9 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
@@ -58,14 +57,6 @@ class Window:
         return tuple(moment(int(value)) if isinstance(column.type, Moment) else value for column, value in pairs)
 
 
-def window(
-    limit: Annotated[int, Query(ge=1, le=MOST, description="Rows of the page at most.")] = 50,
-    cursor: Annotated[str | None, Query(max_length=300, description="`next` of the page before.")] = None,
-) -> Window:
-    """Gives which page a request wants. Raises Fault for a cursor that we never gave."""
-    return Window(limit, None if cursor is None else _read(cursor))
-
-
 async def page(
     session: ReadSession,
     rows: Select[Any],
@@ -90,7 +81,8 @@ def _write(values: Sequence[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(plain, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def _read(cursor: str) -> tuple[int | str, ...]:
+def read(cursor: str) -> tuple[int | str, ...]:
+    """Gives what a cursor stands for. Raises Fault for one that we never gave."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         values = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 # pydantic's patterns are Rust's: `$` is the end there, with no newline after it.
@@ -23,9 +22,6 @@ def _printable(text: str) -> str:
 
 
 Line = Annotated[str, StringConstraints(max_length=100, strip_whitespace=True), AfterValidator(_printable)]
-
-Id = Annotated[str, Path(pattern=NAME, description="Its id.", examples=["ageiy5yvsz3i5h4a2bqw6yhfwi"])]
-Digest = Annotated[str, Path(pattern=DIGEST, description="sha256, hexadecimal.", examples=["0" * 64])]
 
 
 class Input(BaseModel):

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from folkmoot_cloud.access import Reader, Route, reads
 from folkmoot_cloud.blobs import service
+from folkmoot_cloud.blobs.responses import respond
 from folkmoot_cloud.faults import BadRange, NotFound
+from folkmoot_cloud.parameters import Digest
 from folkmoot_cloud.problems import responses
-from folkmoot_cloud.words import Digest
 
 router = APIRouter(prefix="/blobs", tags=["blobs"], route_class=Route)
 
@@ -35,4 +36,4 @@ Range = Annotated[str | None, Header(description="One range of bytes (RFC 9110).
 async def download(digest: Digest, request: Request, reader: Annotated[Reader, reads()], range: Range = None) -> Response:
     """The ETag is the digest, so the same bytes are never sent twice to a cache that keeps them."""
     blob = await service.content(reader.session, reader.state["blobs"], reader.tenant, digest)
-    return service.respond(request, blob)
+    return respond(request, blob)

@@ -9,7 +9,8 @@ from folkmoot_cloud.devices import repository, service
 from folkmoot_cloud.devices.schemas import DeviceView
 from folkmoot_cloud.faults import NotFound
 from folkmoot_cloud.gateways.schemas import State
-from folkmoot_cloud.pages import Page, Rows, Window, window
+from folkmoot_cloud.pages import Page, Rows, Window
+from folkmoot_cloud.parameters import window
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.tables import Device
 from folkmoot_cloud.words import NAME

@@ -8,7 +8,8 @@ from folkmoot_cloud.access import Reader, Route, reads
 from folkmoot_cloud.faults import NotFound
 from folkmoot_cloud.gateways import repository, service
 from folkmoot_cloud.gateways.schemas import GatewayView, State
-from folkmoot_cloud.pages import Page, Window, window
+from folkmoot_cloud.pages import Page, Window
+from folkmoot_cloud.parameters import window
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.words import NAME
 

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from folkmoot_cloud.access import Reader, Route, Writer, reads, writes
 from folkmoot_cloud.blobs import service as blobs
 from folkmoot_cloud.blobs.endpoints import BYTES, Range
+from folkmoot_cloud.blobs.responses import respond
 from folkmoot_cloud.faults import BadRange, Conflict, NotFound
 from folkmoot_cloud.models import repository, service
 from folkmoot_cloud.models.schemas import ModelView
-from folkmoot_cloud.pages import Page, Window, window
+from folkmoot_cloud.pages import Page, Window
+from folkmoot_cloud.parameters import Id, window
 from folkmoot_cloud.problems import responses
-from folkmoot_cloud.words import NAME, WORD, Id
+from folkmoot_cloud.words import NAME, WORD
 
 router = APIRouter(tags=["models"], route_class=Route)
 
@@ -48,7 +50,7 @@ async def weights(model_id: Id, request: Request, reader: Annotated[Reader, read
     """One block, as the layout in the task's manifest has it: little-endian, tensors sorted by name, no gaps."""
     model = await service.find(reader.session, reader.tenant, model_id)
     blob = await blobs.content(reader.session, reader.state["blobs"], reader.tenant, model.model_sha256)
-    return blobs.respond(request, blob, f"{model.id}.weights")
+    return respond(request, blob, f"{model.id}.weights")
 
 
 @router.head("/models/{model_id}/tflite", include_in_schema=False, response_class=Response, response_model=None)
@@ -68,7 +70,7 @@ async def tflite(
 ) -> Response:
     """The task's inference program with this version's weights in it. It runs on any TensorFlow Lite interpreter."""
     blob, name = await service.program(reader.session, reader.state["blobs"], reader.tenant, model_id, kind)
-    return blobs.respond(request, blob, name)
+    return respond(request, blob, name)
 
 
 @router.post(

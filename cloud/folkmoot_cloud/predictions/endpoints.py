@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query
 from folkmoot_cloud.access import Reader, Route, reads
 from folkmoot_cloud.clock import now
 from folkmoot_cloud.faults import Conflict, NotFound
+from folkmoot_cloud.parameters import Id
 from folkmoot_cloud.predictions import service
 from folkmoot_cloud.predictions.measured import Power
 from folkmoot_cloud.predictions.schemas import ForeseenView, PredictionView
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.runs.schemas import RunNew
-from folkmoot_cloud.words import Id
 
 router = APIRouter(tags=["predictions"], route_class=Route)
 

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from folkmoot_cloud.access import Reader, Route, reads
 from folkmoot_cloud.faults import NotFound
-from folkmoot_cloud.pages import Page, Window, window
+from folkmoot_cloud.pages import Page, Window
+from folkmoot_cloud.parameters import Id, window
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.rounds import service
 from folkmoot_cloud.rounds.fates import Word
 from folkmoot_cloud.rounds.schemas import MemberView, RoundView
-from folkmoot_cloud.words import NAME, Id
+from folkmoot_cloud.words import NAME
 
 router = APIRouter(prefix="/runs/{run_id}/rounds", tags=["rounds"], route_class=Route)
 Number = Annotated[int, Path(ge=1, le=1 << 40, description="The first round is 1.", examples=[1])]

@@ -8,13 +8,14 @@ from folkmoot_cloud import state
 from folkmoot_cloud.access import Reader, Route, Writer, authenticated, reads, writes
 from folkmoot_cloud.clock import now
 from folkmoot_cloud.faults import Conflict, NotFound
-from folkmoot_cloud.pages import Page, Window, window
+from folkmoot_cloud.pages import Page, Window
+from folkmoot_cloud.parameters import Id, window
 from folkmoot_cloud.predictions import service as predictions
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.runs import repository, service
 from folkmoot_cloud.runs.schemas import RunNew, RunView, Status
 from folkmoot_cloud.tokens.service import Principal
-from folkmoot_cloud.words import NAME, Id
+from folkmoot_cloud.words import NAME
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=Route)
 Operator = Annotated[Writer, writes("runs:write")]

@@ -7,14 +7,15 @@ from starlette.datastructures import UploadFile
 
 from folkmoot_cloud.access import Reader, Route, Writer, authenticated, reads, writes
 from folkmoot_cloud.faults import Conflict, Invalid, NotFound
-from folkmoot_cloud.pages import Page, Rows, Window, window
+from folkmoot_cloud.pages import Page, Rows, Window
+from folkmoot_cloud.parameters import Id, window
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.tables import Task
 from folkmoot_cloud.tasks import parcel, repository, service
 from folkmoot_cloud.tasks.parcel import Parcel
 from folkmoot_cloud.tasks.schemas import ManifestView, TaskView
 from folkmoot_cloud.tokens.service import Principal
-from folkmoot_cloud.words import NAME, Id
+from folkmoot_cloud.words import NAME
 
 router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=Route)
 

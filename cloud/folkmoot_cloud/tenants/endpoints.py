@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends
 
 from folkmoot_cloud.access import Reader, Route, reads
 from folkmoot_cloud.faults import NotFound
-from folkmoot_cloud.pages import Page, Rows, Window, window
+from folkmoot_cloud.pages import Page, Rows, Window
+from folkmoot_cloud.parameters import Id, window
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.tables import Tenant
 from folkmoot_cloud.tenants import repository, service
 from folkmoot_cloud.tenants.schemas import TenantView
-from folkmoot_cloud.words import Id
 
 router = APIRouter(prefix="/tenants", tags=["tenants"], route_class=Route)
 

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Response
 
 from folkmoot_cloud.access import Reader, Route, Writer, reads, writes
 from folkmoot_cloud.faults import Conflict, NotFound
-from folkmoot_cloud.pages import Page, Rows, Window, window
+from folkmoot_cloud.pages import Page, Rows, Window
+from folkmoot_cloud.parameters import Id, window
 from folkmoot_cloud.problems import responses
 from folkmoot_cloud.tables import Token
 from folkmoot_cloud.tokens import repository, service
 from folkmoot_cloud.tokens.schemas import TokenMade, TokenNew, TokenView
-from folkmoot_cloud.words import Id
 
 router = APIRouter(prefix="/tokens", tags=["tokens"], route_class=Route)
 

@@ -1,5 +1,7 @@
 """Whole scenarios, with the real runtime: the same whoever moves them on, and what their tables say is so."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -189,3 +191,13 @@ def test_a_process_that_is_killed_ends_the_simulation_with_a_sentence() -> None:
         one.begin((1_000, []))
         one.end()
     other.close(0)
+
+
+def test_a_simulation_loads_nothing_that_serves_and_nothing_that_it_does_not_use() -> None:
+    code = (
+        "import sys; from folkmoot.simulate.scenario import play; from folkmoot.simulate.tiers import tier\n"
+        "for name in ('cloud', 'gateway', 'device'): tier(name)\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"fastapi", "starlette", "uvicorn", "sklearn", "scipy", "matplotlib", "typer"}.isdisjoint(loaded)
