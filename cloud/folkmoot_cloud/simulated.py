@@ -1,6 +1,7 @@
 """The cloud in a simulated federation: the real program; its tables are the facts that it has told."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +26,7 @@ from folkmoot.wire.topics import SHARDS
 from folkmoot_cloud import tables
 from folkmoot_cloud.faults import Invalid
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
-from folkmoot_cloud.runner.facts import Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.facts import AnswerTaken, Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
 from folkmoot_cloud.runner.flight import Frame, Top
 from folkmoot_cloud.runner.journal import fates_of
 from folkmoot_cloud.runner.load import specify
@@ -106,16 +107,21 @@ def launched(fields: Mapping[str, Any], task: bytes, seed: int) -> Campaign:
 def history(rows: Iterable[Row], messages: Mapping[int, int]) -> list[Account]:
     """Gives the rounds that are over, as the record has them; `messages`: of each round."""
     opened: dict[int, int] = {}
+    stored: Counter[int] = Counter()  # rows of the database (folkmoot_cloud.runner.journal)
     found: dict[int, Account] = {}
     versions: dict[int, int] = {}  # to the round that has made them
     for row in rows:
         match row.fact:
-            case RoundOpened(number=number):
+            case RoundOpened(number=number, members=members):
                 opened.setdefault(number, row.at)
+                stored[number] = 1 + sum(1 + len(one.each or ()) for one in members)
+            case AnswerTaken(number=number):
+                stored[number] += 1
             case Learnt(number=number, campaign=campaign):
                 versions[campaign.version] = number
+                stored[number] += 1
             case RoundClosed(number=number) as closed:
-                found[number] = _account(closed, opened[number], row.at, messages.get(number, 0))
+                found[number] = _account(closed, opened[number], row.at, messages.get(number, 0), stored[number])
             case Evaluated(version=version, quality=quality) if version in versions:
                 number = versions[version]
                 found[number] = dataclasses.replace(found[number], accuracy=quality.accuracy, loss=quality.loss)
@@ -124,7 +130,7 @@ def history(rows: Iterable[Row], messages: Mapping[int, int]) -> list[Account]:
     return list(found.values())
 
 
-def _account(fact: RoundClosed, opened: int, closed: int, messages: int) -> Account:
+def _account(fact: RoundClosed, opened: int, closed: int, messages: int, rows: int) -> Account:
     fates = {device: one for (_, device), one in fates_of(fact).items() if device}
     return Account(
         number=fact.number,
@@ -139,6 +145,7 @@ def _account(fact: RoundClosed, opened: int, closed: int, messages: int) -> Acco
         bytes_up=sum(up for up, _ in fact.traffic.values()),
         bytes_down=sum(down for _, down in fact.traffic.values()),
         messages=messages,
+        rows=rows,
         examples=int(fact.sums.metrics.get("train_count", 0)),
         belated=fact.belated,
     )

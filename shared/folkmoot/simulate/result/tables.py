@@ -27,9 +27,12 @@ class Round(msgspec.Struct, frozen=True):
     merged: int  # devices whose updates are in the model, those to earlier rounds included
     bytes_up_home: int  # from devices to gateways
     bytes_down_home: int
+    bytes_up_between: int  # from gateways to the regional gateways above them
+    bytes_down_between: int
     bytes_up_cloud: int  # from gateways to the cloud
     bytes_down_cloud: int
-    messages: int
+    messages: int  # on every hop
+    rows: int  # that the round is in the cloud's database: of itself, its members, their answers and its model
     joules: float
     accuracy: float | None  # of the model after the round, from 0 to 1
     loss: float | None
@@ -38,7 +41,8 @@ class Round(msgspec.Struct, frozen=True):
     @property
     def bytes(self) -> int:
         """Bytes on every hop, both ways."""
-        return self.bytes_up_home + self.bytes_down_home + self.bytes_up_cloud + self.bytes_down_cloud
+        between = self.bytes_up_between + self.bytes_down_between
+        return self.bytes_up_home + self.bytes_down_home + between + self.bytes_up_cloud + self.bytes_down_cloud
 
 
 class Member(msgspec.Struct, frozen=True):

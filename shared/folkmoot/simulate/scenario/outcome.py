@@ -1,7 +1,7 @@
 """A run that is over, as tables (folkmoot.simulate.result)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from folkmoot.hop.events import Belated
@@ -25,6 +25,7 @@ class Account:
     bytes_up: int  # of gateways to the cloud
     bytes_down: int
     messages: int  # between gateways and the cloud
+    rows: int  # of the cloud's database
     examples: int
     accuracy: float | None = None  # of the model after it
     loss: float | None = None
@@ -46,6 +47,7 @@ def result(scenario: Scenario, accounts: Sequence[Account], records: Iterable[Re
             if one.phase == "train":
                 messages[one.round] += one.messages
                 ways |= {(one.round, name): way for name, way in one.members.items()}
+    between = _between(ways, {tally.device.name for tally in tallies})
     members: list[Member] = []
     devices: list[Device] = []
     fates = {account.number: account.fates for account in accounts}
@@ -64,8 +66,21 @@ def result(scenario: Scenario, accounts: Sequence[Account], records: Iterable[Re
     by_round: dict[int, list[Member]] = {account.number: [] for account in accounts}
     for member in members:
         by_round[member.round].append(member)
-    rounds = [_round(account, by_round[account.number], messages[account.number]) for account in accounts]
+    rounds = [
+        _round(account, by_round[account.number], messages[account.number], between.get(account.number, (0, 0)))
+        for account in accounts
+    ]
     return Result(scenario.name, scenario.seed, dict(facts), rounds, members, devices)
+
+
+def _between(ways: Mapping[tuple[int, str], Way], devices: Container[str]) -> dict[int, tuple[int, int]]:
+    """Gives the bytes up and down of gateways to the regional gateways above them, by round."""
+    found: dict[int, tuple[int, int]] = {}
+    for (number, name), (up, down, _) in ways.items():
+        if name not in devices:
+            before = found.get(number, (0, 0))
+            found[number] = before[0] + up, before[1] + down
+    return found
 
 
 def _members(
@@ -125,7 +140,7 @@ def _device(tally: Tally, mine: Sequence[Member]) -> Device:
     )
 
 
-def _round(account: Account, members: Sequence[Member], messages: int) -> Round:
+def _round(account: Account, members: Sequence[Member], messages: int, between: tuple[int, int]) -> Round:
     up, down = (sum(getattr(one, field) for one in members) for field in ("bytes_up", "bytes_down"))
     return Round(
         number=account.number,
@@ -139,9 +154,12 @@ def _round(account: Account, members: Sequence[Member], messages: int) -> Round:
         merged=sum(not fate for fate in account.fates.values()) + sum(len(one.leaves) for one in account.belated),
         bytes_up_home=up,
         bytes_down_home=down,
+        bytes_up_between=between[0],
+        bytes_down_between=between[1],
         bytes_up_cloud=account.bytes_up,
         bytes_down_cloud=account.bytes_down,
         messages=messages,
+        rows=account.rows,
         joules=sum(one.joules for one in members),
         accuracy=account.accuracy,
         loss=account.loss,

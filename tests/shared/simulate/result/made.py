@@ -46,8 +46,8 @@ def lifelike(name: str = "evening", seed: int = 1, *, devices: int = 200, homes:
             Round(
                 *(number, "train", now, ended, "complete" if share > 0.5 else "short", "deadline"),
                 *(len(asked), sum(one.answered_s is not None for one in each), len(merged)),
-                *(sum(one.bytes_up for one in each), sum(one.bytes_down for one in each), homes * 42_000, homes * 41_000),
-                *(9 * len(asked), sum(one.joules for one in each)),
+                *(sum(one.bytes_up for one in each), sum(one.bytes_down for one in each), 0, 0, homes * 42_000, homes * 41_000),
+                *(9 * len(asked), 3 + len(asked), sum(one.joules for one in each)),
                 *(math.exp(-lost) * 0.98 - 0.01 * draw.random(), lost, 60 * len(merged)),
             )
         )

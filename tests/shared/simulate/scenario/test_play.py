@@ -110,6 +110,22 @@ def test_the_tables_agree_with_one_another(alone: Result) -> None:
         assert member.fate or member.answered_s is not None
 
 
+def test_every_hop_is_in_the_bytes_of_a_round_and_what_it_leaves_in_the_database() -> None:
+    run = {"rounds": 2, "evaluate": False, "plan": {"epochs": 1}}
+    regions = (Region(name="country", count=2), Region(name="street", count=3))
+    flat, deep = (play(scenario(fleet=Fleet(homes=4, devices=8, regions=tiers), run=run), 0) for tiers in ((), regions))
+    for one in flat.rounds:
+        assert (one.bytes_up_between, one.bytes_down_between) == (0, 0)
+        assert one.rows == 1 + (4 + 8) + 4 + 1  # the round, its members, the answers of homes, the model
+    for one, other in zip(deep.rounds, flat.rounds, strict=True):
+        assert one.rows == 1 + (2 + 8) + 2 + 1
+        # 4 homes and 3 streets send as much as 4 homes send to the cloud where nothing is between, but for what they name.
+        assert one.bytes_up_between == pytest.approx(other.bytes_up_cloud * 7 / 4, rel=0.1)
+        assert one.bytes_down_between == pytest.approx(other.bytes_down_cloud * 7 / 4, rel=0.1)
+        assert one.bytes == sum(getattr(one, name) for name in msgspec.structs.asdict(one) if name.startswith("bytes_"))
+        assert one.messages > other.messages
+
+
 def test_what_was_to_go_wrong_has_gone_wrong(alone: Result) -> None:
     rough = [device for device in alone.devices if device.kind == "rough"]
     assert sum(device.away_s for device in rough) > 10
