@@ -12,6 +12,8 @@ ARGS ?=
 export PYTHON INSTALL ARGS
 
 PYTEST = .venv/bin/python -m pytest $(ARGS)
+# Most tests wait for something most of the time: two at once take little more than half of it. ARGS=-n0: one after another.
+SPREAD = --numprocesses=2 --dist=loadfile
 PYTEST_AUTHOR = .venv-author/bin/python -m pytest tests/author $(ARGS)
 
 help: ## list the targets
@@ -27,7 +29,7 @@ demo: ## a federation learns, end to end, on this machine
 test: setup ## the tests, against real brokers and databases: some minutes
 	@.ci/services
 	@.ci/venv author
-	$(PYTEST) -m "not slow" --ignore tests/author
+	.venv/bin/python -m pytest $(SPREAD) $(ARGS) -m "not slow" --ignore tests/author
 	$(PYTEST_AUTHOR) -m "not slow"
 
 test-slow: setup ## the tests that take minutes each

@@ -17,7 +17,7 @@ from folkmoot.simulate.faults import trial
 from folkmoot.simulate.faults.record import Record, blocks
 from folkmoot.simulate.faults.trial import Verdict
 
-ALWAYS, SLOWLY = range(1_000), range(1_000, 3_000)
+ALWAYS, SLOWLY = range(400), range(400, 3_000)
 RECORD = Path(__file__).parent / "seeds.jsonl"
 
 
