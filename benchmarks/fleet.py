@@ -1,7 +1,7 @@
 """The pace of a simulated fleet: start-up and client-rounds a second. `python -m benchmarks.fleet digits`, or `wide`.
 
 `digits`: 100 devices in 10 homes, the handwritten digits, 64-64-10, batches of 10, all of them in each round. `wide`: 1,000
-devices in 50 homes, 100 in a round, 32 generated examples each, 64-128-10, batches of 16. One epoch; nothing is evaluated.
+devices in ten homes, 100 in a round, 32 generated examples each, 64-128-10, batches of 16. One epoch; nothing is evaluated.
 Rounds go on for so many seconds, whatever their number. `python -m benchmarks.bundles narrow` (or `wide`) has made the task.
 """
 
@@ -36,7 +36,7 @@ FLEETS = {
     "wide": (
         scenario(
             "wide",
-            {"homes": 50, "devices": 1_000},
+            {"homes": 10, "devices": 1_000},
             {"examples": "generated", "each": 32},
             rounds=100_000,
             cohort={"devices": 100},

@@ -1,7 +1,7 @@
 """Aggregation alone, over very many homes: `python -m benchmarks.multitude 100000`, minutes.
 
-Three tiers of regional gateways, a hundred members below each of the lowest and ten below the others: homes hang on towns, these
-on counties, these on states, and these on the cloud. A home is one member, which answers with an update that nobody has
+Three tiers of regional gateways, a hundred members below each of the lowest and ten below the others: homes hang on towns,
+these on counties, these on states, and these on the cloud. A home is one member, which answers with an update that nobody has
 learnt: what is inside of it is not simulated, for above it the answer of a gateway is one as a device's is. One round of
 `digits-mlp`, in as many processes as there are processors.
 """
