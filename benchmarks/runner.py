@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +16,8 @@ from uuid import uuid4
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-LOOK = 0.25  # seconds between two looks at the memory
+LOOK = 0.25  # seconds between two looks at the memory, or at who is left
+DYING = 30.0  # seconds that a killed process may take
 MIB = 1 << 20
 MARK = "FOLKMOOT_BENCH"  # a variable that everything has which a run starts, however it was started
 # Nobody is told that we try things out, and nothing is fetched while we do.
@@ -124,10 +125,22 @@ def held(pid: int) -> int:
 
 
 def end(mark: str) -> None:
-    """Kills whatever still has the mark, its own session and its orphans among them."""
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == mark:
+    """Kills whatever still has the mark, its own session and its orphans among them, and waits until nothing has.
+
+    Raises Failed where something cannot be killed.
+    """
+    until = time.monotonic() + DYING
+    while marked := [process for process in psutil.process_iter() if _marked(process, mark)]:
+        if time.monotonic() > until:
+            raise Failed(f"processes do not die: {', '.join(str(process.pid) for process in marked)}")
+        for process in marked:
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
+        time.sleep(LOOK)
+
+
+def _marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return bool(process.environ().get(MARK) == mark)
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return False

@@ -42,6 +42,7 @@ def overheard(port: int) -> Iterator[Mapping[tuple[str, type], set[bytes]]]:
         client.loop_stop()
 
 
+@pytest.mark.slow
 @pytest.mark.broker
 def test_a_round_goes_on_within_two_seconds_of_a_killed_clouds_return(tmp_path: Path) -> None:
     with Town(tmp_path, HOMES) as town, overheard(town.brokers["cloud"].port) as heard:

@@ -21,7 +21,7 @@ EVERYBODY = sorted(device for devices in HOMES.values() for device in devices)
 EPOCHS = 60  # a round lasts about a second: there is a middle to kill in
 OTHER = {"one": "two", "two": "one"}
 
-pytestmark = [pytest.mark.broker, pytest.mark.postgres]
+pytestmark = [pytest.mark.broker, pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -71,7 +71,6 @@ def test_the_run_of_a_replica_that_is_killed_goes_on_at_the_other(twins: Twins, 
     print(f"taken up {taken:.1f} s after the kill, finished {time.monotonic() - killed:.1f} s after")
 
 
-@pytest.mark.slow
 def test_a_replica_that_slept_through_its_lease_writes_nothing_and_says_nothing(twins: Twins, tmp_path: Path) -> None:
     task = tasks.read("digits-mlp")
     run = twins.launch(task, rounds=8, plan={"epochs": EPOCHS}, deadline_seconds=60)
@@ -99,7 +98,6 @@ def test_a_replica_that_is_told_to_stop_hands_its_runs_over_at_once(twins: Twins
     check(twins, tmp_path, task, twins.finished(run), 4)
 
 
-@pytest.mark.slow
 def test_either_replica_takes_an_operators_word_about_any_run(twins: Twins) -> None:
     run = twins.launch(tasks.read("digits-mlp"), rounds=1_000)
     twins.until(lambda: opened(twins, run, 1))
@@ -138,7 +136,6 @@ def test_a_database_that_is_killed_and_comes_back_costs_nothing_but_time(tmp_pat
                 assert cloud.stop() == 0
 
 
-@pytest.mark.slow
 def test_of_two_processes_of_one_name_the_newer_runs_and_the_older_says_that_it_stands_by(tmp_path: Path) -> None:
     with replicas.server() as cluster, Twins(tmp_path, {"g1": ["a"]}, cluster) as town:
         town.up(1)
