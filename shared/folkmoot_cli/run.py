@@ -55,6 +55,12 @@ Buffer = Annotated[
 ]
 
 
+Transform = Annotated[
+    str | None,
+    _members("How their updates travel: int8 is a quarter of the bytes.", show_default="float32"),
+]
+
+
 async def start(
     file: File = None,
     task: Annotated[str | None, typer.Option(help="A task's id, or a name for its newest one.")] = None,
@@ -70,6 +76,7 @@ async def start(
     only: Only = None,
     offline: Offline = None,
     evaluate: Evaluate = None,
+    transform: Transform = None,
     devices: Annotated[int | None, _cohort("Answers that are wanted; without it, everybody's.", min=1)] = None,
     fraction: Annotated[float | None, _cohort("Share of the devices that are there, instead of a number.")] = None,
     gateway: Annotated[list[str] | None, _cohort("Only below this one; can be given several times.")] = None,
@@ -98,6 +105,7 @@ async def start(
     """
     flat = {"task": task, "name": name, "rounds": rounds, "min_answers": min_answers, "deadline_seconds": deadline}
     flat |= {"over_selection": over_selection, "evaluate": evaluate, "start_from": start_from, "buffer": buffer}
+    flat |= {"transform": transform}
     body = runfile.changed(
         {} if file is None else runfile.load(file),
         flat | {"offline": dict(read_option(one, "--offline", "staleness=4") for one in offline or []) or None},
@@ -275,6 +283,7 @@ def _tell(run: Json) -> None:
             ("task", f"{run['task']['name']} {run['task']['version']}"),
             ("strategy", f"{run['strategy']['name']} {options}"),
             ("plan", f"{run['rounds']} rounds of {effort}, learning rate {plan.get('learning_rate')}"),
+            ("transform", run["transform"]),
             ("status", " ".join(filter(None, (run["status"], run["outcome"])))),
             ("reason", run["reason"]),
             ("model", run["model"]),
