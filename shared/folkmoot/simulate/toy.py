@@ -12,9 +12,9 @@ from folkmoot.wire.partial import Leaf, Partial
 CONTRACT = "toy"
 
 
-def program(parameters: int) -> bundle.Program:
-    """Gives a program whose model is one vector; it has no runtime part."""
-    layout = Layout((Tensor("w", (parameters,)),))
+def program(parameters: int, tensors: int = 1) -> bundle.Program:
+    """Gives a program whose model is one vector, or so many, at most ten, that make one up; it has no runtime part."""
+    layout = Layout(tuple(Tensor(f"w{i}" if i else "w", (parameters // tensors,)) for i in range(tensors)))
     contract = bundle.Contract(name=CONTRACT, x_shape=(1,))
     manifest = bundle.Manifest(task="toy", version="1", layout=layout, contract=contract, batch=1, parameters=parameters)
     return bundle.Program(manifest=manifest, tflite=b"\x1c\0\0\0TFL3")
