@@ -48,7 +48,10 @@ Offline = Annotated[
     list[str] | None,
     _members("What they may do while the cloud is away: staleness, discount, rounds, hours.", metavar="NAME=VALUE"),
 ]
-
+Deadline = Annotated[
+    float | None,
+    _cohort("Seconds after which a round waits for nobody.", min=0.1, show_default="600"),
+]
 Buffer = Annotated[
     int | None,
     _cohort("Asynchronous: so many answers make a version, whoever is late goes on; with --offline.", min=1),
@@ -86,9 +89,7 @@ async def start(
     min_answers: Annotated[
         int | None, _cohort("Devices below which a round makes no new version.", min=1, show_default="1")
     ] = None,
-    deadline: Annotated[
-        float | None, _cohort("Seconds after which a round waits for nobody.", min=0.1, show_default="600")
-    ] = None,
+    deadline: Deadline = None,
     buffer: Buffer = None,
     watching: Annotated[bool, typer.Option("--watch", help="And watch it until it ends.")] = False,
     as_json: AsJson = False,
