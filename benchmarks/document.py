@@ -46,7 +46,7 @@ def sentence(judged: Judged) -> str:
     """Gives a row in one sentence."""
     row, ours = judged.row, judged.sides.get(OURS)
     if ours is None:
-        return f"{row.what}: {row.lacks or judged.failed.get(OURS, 'not measured')}"
+        return f"{row.what}: {judged.failed.get(OURS, 'not measured')}"
     parts = [f"{row.what}: {figure(row, ours.middle)}"]
     for peer, times in judged.times.items():
         theirs = figure(row, judged.sides[peer].middle)
@@ -60,7 +60,6 @@ def text(found: Sessions) -> str:
     """Gives all that is written by itself."""
     judged = {race.name: [judge(row, found.get(race.name, ())) for row in ROWS if row.race == race.name] for race in RACES}
     rows = [one for race in judged.values() for one in race]
-    missing = [judge(row, ()) for row in ROWS if not row.race]
     lost = [one for one in rows if one.held is False or one.lost_to]
     won = [one for one in rows if one.times and not one.lost_to]
     absent = [f"{race.title}: {'; '.join(names)}" for race in RACES if (names := _absent(judged[race.name]))]
@@ -69,9 +68,9 @@ def text(found: Sessions) -> str:
             *_machine(found),
             *_list("What we lose", [_loss(one) for one in lost], "Nothing that is in the table."),
             *_list("What we win", [_win(one) for one in won], "Nothing."),
-            *_list("What is not measured", [*absent, *map(sentence, missing)], "Nothing: every row has a figure."),
+            *_list("What is not measured", absent, "Nothing: every row has a figure."),
             *_pictures(found),
-            *_table(judged, missing),
+            *_table(judged),
             *_sessions(found),
         ]
     )
@@ -120,7 +119,7 @@ def _pictures(found: Sessions) -> list[str]:
     return [f"![{shown[name]}](benchmarks/{name})\n" for name in pictures.names(found)]
 
 
-def _table(judged: Mapping[str, Sequence[Judged]], missing: Sequence[Judged]) -> list[str]:
+def _table(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
     lines = [
         "## The table\n",
         "Medians over the turns; behind a peer's figure, how many times better ours is, as the median of the turns' ratios.\n",
@@ -129,7 +128,7 @@ def _table(judged: Mapping[str, Sequence[Judged]], missing: Sequence[Judged]) ->
     ]
     for race in RACES:
         lines += [f"| **{race.title}** |" + " |" * (len(PEERS) + 3), *(_row(one) for one in judged[race.name])]
-    return [*lines, f"| **elsewhere** |{' |' * (len(PEERS) + 3)}", *(_row(one) for one in missing), ""]
+    return [*lines, ""]
 
 
 def _row(judged: Judged) -> str:

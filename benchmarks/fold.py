@@ -14,14 +14,17 @@ from functools import partial as bind
 from statistics import median
 from time import thread_time
 
+import msgspec
 import numpy as np
 
+from folkmoot import parts
 from folkmoot.parts import Fold
 from folkmoot.serve.admission import Admission, Taken
-from folkmoot.wire import codec, partial
+from folkmoot.serve.lesson import transform_of
+from folkmoot.wire import partial
 from folkmoot.wire.layout import Layout, Tensor
 from folkmoot.wire.messages import Answer, Ask
-from folkmoot.wire.partial import Group, Leaf, Partial
+from folkmoot.wire.partial import Leaf, Partial
 
 TENSORS = 10
 REPEATS = 60
@@ -37,12 +40,13 @@ class Course:
     payload: bytes  # of a device called d-00000
 
     @classmethod
-    def of(cls, parameters: int) -> "Course":
-        """Gives a course of updates with so many parameters in ten tensors."""
+    def of(cls, parameters: int, transform: str | None = None) -> "Course":
+        """Gives a course of updates with so many parameters in ten tensors, as they travel."""
         layout = Layout(tuple(Tensor(f"t{i}", (parameters // TENSORS,)) for i in range(TENSORS)))
         ask = Ask(run="run", round=1, phase="train", strategy="fedavg", program=DIGEST, weights=DIGEST, base=0, scale=20)
+        ask = msgspec.structs.replace(ask, transform=transform)
         deltas = (np.random.default_rng(0).standard_normal(parameters) * 0.1).astype("<f4")
-        groups = {"main": Group(317, codec.FLOAT32, deltas.tobytes())}
+        groups = {"main": parts.travelling(np.split(deltas, TENSORS), 317, transform_of(transform), seed=0)}
         metrics = {"train_count": 317, "train_loss_u20": 99_000_000}
         return cls(layout, ask, partial.dump(Partial(groups=groups, leaves=(Leaf("d-00000"),), metrics=metrics)))
 
@@ -69,14 +73,16 @@ def timed(work: Callable[[], object]) -> float:
     return thread_time() - began
 
 
-def speed(parameters: int) -> tuple[float, float, float]:
+def speed(parameters: int, transform: str | None = None) -> tuple[float, float, float]:
     """Gives the median seconds of a copy, of adding an update that is decoded, and of decoding, judging and adding one."""
-    course = Course.of(parameters)
+    course = Course.of(parameters, transform)
+    sizes = {"main": [tensor.size for tensor in course.layout.tensors]}
     admission, fold = Admission(course.ask, course.layout, leaves=1), Fold(course.layout.sizes(), course.ask.scale)
     target = np.zeros(4 * parameters, np.uint8)
     seconds: list[tuple[float, float, float]] = []
     for number in range(REPEATS):
-        content, other = (partial.load(course.sent(2 * number), limit=admission.limit) for _ in range(2))
+        loaded = (partial.load(course.sent(2 * number), limit=admission.limit) for _ in range(2))
+        content, other = (parts.decoded(one, transform_of(transform), sizes) for one in loaded)
         payload, member = course.sent(2 * number + 1), f"d-{2 * number + 1:05}"
         copy = timed(bind(np.copyto, target, np.frombuffer(other.groups["main"].data, np.uint8)))
         add = timed(bind(fold.add, content))
@@ -106,6 +112,7 @@ def measure() -> dict[str, float]:
     kept, peak = memory(1_000, 100_000)
     return {
         "judged_us": speed(10_000)[2] * 1e6,  # decoded, judged by every screen, and added
+        "judged_int8_us": speed(10_000, "int8")[2] * 1e6,
         "added_gb_s": 4e-3 / add,
         "judged_gb_s": 4e-3 / judged,
         "added_of_copy": copy / add,

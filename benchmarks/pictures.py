@@ -26,7 +26,7 @@ def draw(found: Sessions) -> dict[str, bytes]:
 
 
 def _compared(found: Sessions) -> list[Judged]:
-    judged = [judge(row, found.get(row.race, ())) for row in ROWS if row.race]
+    judged = [judge(row, found.get(row.race, ())) for row in ROWS]
     return [one for one in judged if one.times]
 
 

@@ -36,11 +36,10 @@ class Row:
 
     what: str
     race: str
-    figure: str  # as both sides print it; "" where there is no measurement
+    figure: str  # as all sides print it
     unit: str
     target: Target | None = None
     more: bool = False  # more is better
-    lacks: str = ""  # why there is no measurement, as the end of a sentence
 
     def times(self, ours: float, theirs: float) -> float:
         """Gives how many times better ours is than another's figure."""

@@ -20,17 +20,21 @@ from pathlib import Path
 
 import numpy as np
 
+from folkmoot import parts
 from folkmoot.hop import member
 from folkmoot.hop.lower import Lower
 from folkmoot.link.settings import Broker as Where
+from folkmoot.serve.lesson import transform_of
 from folkmoot.serve.station import DEVICE, INLINE, Station
-from folkmoot.wire import bundle, codec, partial
+from folkmoot.wire import bundle, partial
 from folkmoot.wire.messages import Ask, Hello
-from folkmoot.wire.partial import Group, Leaf, Partial
+from folkmoot.wire.partial import Leaf, Partial
 from folkmoot.wire.topics import Tree
 from folkmoot_device.agent import Agent, Trained, Trainer
 from tests.kit import toy
 from tests.kit.processes import Town
+
+TENSORS = 10
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,14 @@ class Course:
     rounds: int
     warm: int  # rounds before, which are not
     homes: tuple[str, ...] = ("g1", "g2")
+    transform: str | None = None  # how updates travel
 
 
 def answer(device: str, ask: Ask, parameters: int) -> bytes:
     """Gives an update as training would: small changes, so that the sums need 32 bits."""
-    deltas = np.random.default_rng(len(device)).normal(0, 0.01, parameters).astype("<f4")
-    groups = {} if ask.phase == "evaluate" else {"main": Group(100, codec.FLOAT32, deltas.tobytes())}
+    deltas = np.split(np.random.default_rng(len(device)).normal(0, 0.01, parameters).astype("<f4"), TENSORS)
+    group = parts.travelling(deltas, 100, transform_of(ask.transform), seed=0)
+    groups = {} if ask.phase == "evaluate" else {"main": group}
     return partial.dump(Partial(groups=groups, leaves=(Leaf(device),), metrics={"eval_count": 20, "eval_correct": 18}))
 
 
@@ -79,9 +85,9 @@ async def device(
 
 def finish(town: Town, course: Course) -> str:
     """Runs all rounds; gives the run's id."""
-    program = toy.program(course.parameters)
+    program = toy.program(course.parameters, TENSORS)
     task = bundle.dump(bundle.Bundle(program=bundle.dump(program), weights=bytes(4 * course.parameters)))
-    run = town.launch(task, rounds=course.rounds + course.warm)
+    run = town.launch(task, rounds=course.rounds + course.warm, transform=course.transform)
     with town.api.stream("GET", "/v1/events", params={"run": run, "kind": "run.finished", "since": 0}, timeout=None) as events:
         next(line for line in events.iter_lines() if line.startswith("data:"))  # asking again and again would cost the cloud
     found = town.get(f"/v1/runs/{run}/rounds", limit=100)["items"]

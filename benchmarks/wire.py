@@ -1,8 +1,9 @@
-"""What a device and its broker say to one another in a round: bytes and MQTT messages. `python -m benchmarks.wire 10000`.
+"""What a device and its broker say to one another in a round: bytes and MQTT messages. `python -m benchmarks.wire 10000 int8`.
 
-So many parameters, float32, plain TCP. Counted is everything on the device's connection from the beginning of its training in
-one round to that in the next, acknowledgements included; messages are PUBLISH packets, those that it gets and those that it
-sends. Medians of 29 rounds: what comes once in a minute belongs to none. Devices and rounds are those of benchmarks/round.py.
+So many parameters in ten tensors, in float32 or as a transform encodes them, plain TCP. Counted is everything on the device's
+connection from the beginning of its training in one round to that in the next, acknowledgements included; messages are PUBLISH
+packets, those that it gets and those that it sends. Medians of 29 rounds: what comes once in a minute belongs to none. Devices
+and rounds are those of benchmarks/round.py.
 """
 
 import asyncio
@@ -101,9 +102,9 @@ async def tap(target: int) -> AsyncIterator[tuple[Tap, int]]:
         server.close()
 
 
-async def measure(parameters: int) -> dict[str, float]:
-    """Gives `bytes_up`, `bytes_down` and `messages` of a device in a round."""
-    course = Course(parameters, devices=1, rounds=ROUNDS, warm=WARM, homes=("g1",))
+async def measure(parameters: int, transform: str | None) -> dict[str, float]:
+    """Gives `bytes_up`, `bytes_down` and `messages` of a device in a round; with a transform, its name is put before them."""
+    course = Course(parameters, devices=1, rounds=ROUNDS, warm=WARM, homes=("g1",), transform=transform)
     until = asyncio.Event()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -120,8 +121,9 @@ async def measure(parameters: int) -> dict[str, float]:
     steps = pairwise(seen[course.warm : course.warm + course.rounds])
     rounds = [[later - sooner for sooner, later in zip(*step, strict=True)] for step in steps]
     up, down, messages = (median(column) for column in zip(*rounds, strict=True))
-    return {"bytes_up": up, "bytes_down": down, "messages": messages}
+    figures = {"bytes_up": up, "bytes_down": down, "messages": messages}
+    return {f"{transform}_{name}" if transform else name: value for name, value in figures.items()}
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure(int(sys.argv[1])))))
+    print(json.dumps(asyncio.run(measure(int(sys.argv[1]), *(sys.argv[2:] or (None,))))))

@@ -6,7 +6,7 @@ can be taken out again exactly. The integers live in float64, which holds every 
 and adds faster than int64; `check_scale` excludes, before a run starts, that any sum leaves that range.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import ceil, ldexp
 from operator import attrgetter
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from folkmoot.errors import MisuseFault, PeerFault, UserFault
+from folkmoot.transform import Transform
 from folkmoot.wire.codec import FLOAT32, INT8, INT16, INT32, INT64, MAP
 from folkmoot.wire.layout import Layout
-from folkmoot.wire.partial import Group, Leaf, Partial
+from folkmoot.wire.partial import ENCODED, Group, Leaf, Partial
 
 Vector = NDArray[np.generic]
 Sums = NDArray[np.float64]  # holds integers
@@ -61,6 +62,32 @@ def check_scale(scale: int, bound: float, total: int) -> None:
         f"a scale of {scale}, a bound of {bound} and a total weight of {total} do not go together: sums could pass 2^53 and "
         f"would no longer be exact; choose {', or '.join(choices)}"
     )
+
+
+def travelling(deltas: Iterable[NDArray[np.float32]], weight: int, transform: Transform | None, seed: int) -> Group:
+    """Gives the group as a device sends it whose tensors' flat deltas these are: in float32, or encoded by the transform."""
+    if transform is not None:
+        return Group(weight, ENCODED, transform.encode(deltas, seed))
+    return Group(weight, FLOAT32, b"".join(delta.astype(DTYPES[FLOAT32], copy=False).tobytes() for delta in deltas))
+
+
+def decoded(partial: Partial, transform: Transform | None, sizes: Mapping[str, Sequence[int]]) -> Partial:
+    """Gives the partial with float32 in every group that the transform has encoded; others are as they came.
+
+    `sizes`: of the tensors of each group. Raises PeerFault: "dtype" for an encoded group where there is no transform, "shape"
+    for one that has no sizes, "malformed" for one that cannot be decoded.
+    """
+    groups = dict(partial.groups)
+    for name, group in partial.groups.items():
+        if group.tag != ENCODED:
+            continue
+        if transform is None:
+            raise PeerFault("dtype", f"group {name} is encoded, and no transform was asked for")
+        if name not in sizes:
+            raise PeerFault("shape", f"group {name} is not in the layout")
+        deltas = transform.decode(group.data, sizes[name])
+        groups[name] = Group(group.weight, FLOAT32, deltas.data.cast("B"))
+    return Partial(groups=groups, leaves=partial.leaves, metrics=partial.metrics)
 
 
 def lift(deltas: NDArray[np.float32], weight: int, scale: int) -> Sums:

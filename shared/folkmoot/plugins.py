@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module, metadata
+from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
 from pkgutil import iter_modules
@@ -99,7 +99,8 @@ def _module(kind: str, name: str, outside: bool) -> ModuleType:
 
 def _foreign(kind: str) -> dict[str, str]:
     """Gives the plug-ins of other distributions: name to module. A name of ours stays ours."""
-    points = metadata.entry_points(group=f"folkmoot.{kind}")
+    # Imported here, for it takes 2 MiB, and a training process, which loads our own plug-ins alone, has no use for it.
+    points = import_module("importlib.metadata").entry_points(group=f"folkmoot.{kind}")
     return {point.name: point.module for point in points if _NAME.fullmatch(point.name)}
 
 

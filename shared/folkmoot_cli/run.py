@@ -48,10 +48,19 @@ Offline = Annotated[
     list[str] | None,
     _members("What they may do while the cloud is away: staleness, discount, rounds, hours.", metavar="NAME=VALUE"),
 ]
-
+Deadline = Annotated[
+    float | None,
+    _cohort("Seconds after which a round waits for nobody.", min=0.1, show_default="600"),
+]
 Buffer = Annotated[
     int | None,
     _cohort("Asynchronous: so many answers make a version, whoever is late goes on; with --offline.", min=1),
+]
+
+
+Transform = Annotated[
+    str | None,
+    _members("How their updates travel: int8 is a quarter of the bytes.", show_default="float32"),
 ]
 
 
@@ -70,6 +79,7 @@ async def start(
     only: Only = None,
     offline: Offline = None,
     evaluate: Evaluate = None,
+    transform: Transform = None,
     devices: Annotated[int | None, _cohort("Answers that are wanted; without it, everybody's.", min=1)] = None,
     fraction: Annotated[float | None, _cohort("Share of the devices that are there, instead of a number.")] = None,
     gateway: Annotated[list[str] | None, _cohort("Only below this one; can be given several times.")] = None,
@@ -79,9 +89,7 @@ async def start(
     min_answers: Annotated[
         int | None, _cohort("Devices below which a round makes no new version.", min=1, show_default="1")
     ] = None,
-    deadline: Annotated[
-        float | None, _cohort("Seconds after which a round waits for nobody.", min=0.1, show_default="600")
-    ] = None,
+    deadline: Deadline = None,
     buffer: Buffer = None,
     watching: Annotated[bool, typer.Option("--watch", help="And watch it until it ends.")] = False,
     as_json: AsJson = False,
@@ -98,6 +106,7 @@ async def start(
     """
     flat = {"task": task, "name": name, "rounds": rounds, "min_answers": min_answers, "deadline_seconds": deadline}
     flat |= {"over_selection": over_selection, "evaluate": evaluate, "start_from": start_from, "buffer": buffer}
+    flat |= {"transform": transform}
     body = runfile.changed(
         {} if file is None else runfile.load(file),
         flat | {"offline": dict(read_option(one, "--offline", "staleness=4") for one in offline or []) or None},
@@ -275,6 +284,7 @@ def _tell(run: Json) -> None:
             ("task", f"{run['task']['name']} {run['task']['version']}"),
             ("strategy", f"{run['strategy']['name']} {options}"),
             ("plan", f"{run['rounds']} rounds of {effort}, learning rate {plan.get('learning_rate')}"),
+            ("transform", run["transform"]),
             ("status", " ".join(filter(None, (run["status"], run["outcome"])))),
             ("reason", run["reason"]),
             ("model", run["model"]),

@@ -17,11 +17,12 @@ EPOCHS = 60  # a round lasts about a second: there is a middle to kill in
 
 
 @pytest.mark.broker
-def test_a_run_survives_the_death_of_a_device_a_gateway_and_the_cloud(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transform", [None, "int8"], ids=["float32", "int8"])
+def test_a_run_survives_the_death_of_a_device_a_gateway_and_the_cloud(tmp_path: Path, transform: str | None) -> None:
     task = tasks.read("digits-mlp")
     with Town(tmp_path, HOMES) as town:
         town.up(6)
-        run = town.launch(task, rounds=ROUNDS, plan={"epochs": EPOCHS}, deadline_seconds=60)
+        run = town.launch(task, rounds=ROUNDS, plan={"epochs": EPOCHS}, deadline_seconds=60, transform=transform)
 
         def opened(number: int) -> bool:
             return bool(town.get(f"/v1/runs/{run}/rounds/{number}"))
@@ -48,7 +49,7 @@ def test_a_run_survives_the_death_of_a_device_a_gateway_and_the_cloud(tmp_path: 
         plan = msgspec.convert(found["plan"], Plan)
         stores = {name: tmp_path / name / "examples.db" for name in EVERYBODY}
         learnt = {number: answered[number] if rounds[number]["model"] else [] for number in rounds}
-        expected = retraining.models(tmp_path, task, plan, learnt, stores)
+        expected = retraining.models(tmp_path, task, plan, learnt, stores, transform=transform)
         models = town.get("/v1/models", run=run, limit=100)["items"]
         shas = {one["id"]: one["model_sha256"] for one in models}
         assert {number: shas[one["model"]] for number, one in rounds.items() if one["model"]} == {

@@ -26,7 +26,8 @@ def test_nothing_that_a_run_is_made_of_is_left_out() -> None:
 
 def test_a_run_that_was_frozen_thaws_to_the_same() -> None:
     offline = Offline(staleness=3, rounds=2, seconds=60)
-    run = toy.campaign(8, 5, strategy_name="fedopt", options={"optimizer": "adam"}, offline=offline, buffer=2, minimum=2)
+    chosen = {"strategy_name": "fedopt", "options": {"optimizer": "adam"}, "transform": "int8"}
+    run = toy.campaign(8, 5, offline=offline, buffer=2, minimum=2, **chosen)
     kept = Kept(1, b"w" * 32, {"g1": frozenset({"a"}), "g2": None}, frozenset({b"q" * 16}), 60_000, frozenset({"g1"}))
     run.past, run.number, run.version, run.evaluated, run.desired = Past({1: kept}), 2, 1, 1, "pause"
     run.model = type(run.model)(run.model.weights, {"m.w": np.arange(8, dtype="<f4")})

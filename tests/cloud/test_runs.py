@@ -89,6 +89,15 @@ async def test_an_asynchronous_run_that_cannot_be_is_refused(cloud: Cloud, field
     assert says in response.text
 
 
+async def test_a_run_says_how_its_updates_travel(cloud: Cloud) -> None:
+    assert (await cloud.run())["transform"] is None
+    run = await cloud.run(transform="int8")
+    assert run["transform"] == (await cloud.row(run["id"])).transform == "int8"
+    response = await cloud.client.post("/v1/runs", json={"task": (await cloud.task())["id"], "transform": "int4"})
+    assert response.status_code == 422
+    assert "there is no transform 'int4'; there are int8" in response.text
+
+
 @pytest.mark.parametrize("wrong", [{"staleness": 1001}, {"rounds": -1}, {"discount": 2.1}, {"hours": 1000}, {"days": 1}])
 async def test_a_policy_that_cannot_be_is_refused(cloud: Cloud, wrong: dict[str, float]) -> None:
     response = await cloud.client.post("/v1/runs", json={"task": (await cloud.task())["id"], "offline": wrong})

@@ -2,8 +2,9 @@
 
 import cbor2
 
+from folkmoot import parts, plugins
 from folkmoot.wire import codec, partial
-from folkmoot.wire.partial import WIDTHS, Group, Leaf, Partial
+from folkmoot.wire.partial import ENCODED, WIDTHS, Group, Leaf, Partial
 from tests.fuzz.agreement import deterministic, sound
 from tests.fuzz.target import Target, bounded, refusal
 from tests.kit import golden
@@ -11,6 +12,7 @@ from tests.kit.updates import update
 
 LIMIT = 65_536  # bytes
 KEYS = ("groups", "leaves", "metrics")
+INT8 = plugins.load("transforms", "int8")
 
 
 def run(data: bytes) -> None:
@@ -27,8 +29,11 @@ def run(data: bytes) -> None:
         assert sound("partial", again), again.hex()
         names = [leaf.device for leaf in value.leaves]
         assert names == sorted(set(names))
-        assert all(group.size * WIDTHS[group.tag] == len(group.data) for group in value.groups.values())
+        typed = [group for group in value.groups.values() if group.tag != ENCODED]
+        assert all(group.size * WIDTHS[group.tag] == len(group.data) for group in typed)
         assert partial.load(again, limit=LIMIT) == value
+        decoded = refusal(lambda value=value: parts.decoded(value, INT8, {"main": [3]}))  # type: ignore[misc]
+        assert decoded in (("",) if len(typed) == len(value.groups) else ("", "malformed", "shape")), decoded
 
 
 def seeds() -> tuple[bytes, ...]:

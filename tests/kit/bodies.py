@@ -50,6 +50,7 @@ asks = st.builds(
     size=SIZES,
     program_size=SIZES,
     offline=st.none() | offlines,
+    transform=st.none() | WORDS,
 )
 devices = st.builds(
     m.Device,

@@ -12,7 +12,9 @@ from folkmoot import arrays
 from folkmoot.serve.conversation import Job
 from folkmoot.serve.lesson import Classroom
 from folkmoot.wire import bundle, codec, partial
+from folkmoot.wire.layout import Layout
 from folkmoot.wire.messages import Plan
+from folkmoot.wire.partial import Group
 
 SCALE = 22
 
@@ -28,10 +30,12 @@ def models(
     rounds: Mapping[int, Sequence[str]],
     stores: Mapping[str, Path],
     known: Known | None = None,
+    transform: str | None = None,
 ) -> dict[int, str]:
     """Gives the sha256 of the model after each round; `rounds`: whose answers are in it, `stores`: where their examples are.
 
-    `known`: what need not be learnt again where task, plan and examples are the same; it is added to.
+    `known`: what need not be learnt again where task, plan and examples are the same; it is added to. `transform`: how updates
+    travelled.
     """
     known = {} if known is None else known
     found, program = bundle.load(task)
@@ -43,8 +47,8 @@ def models(
         base = hashlib.sha256(block).digest()
         for device in devices:
             if (base, device, number) not in known:
-                learnt = _answer(room, folder, file, block, number, plan, device, stores[device])
-                known[base, device, number] = learnt
+                learnt = _answer(room, folder, file, block, number, plan, device, stores[device], transform)
+                known[base, device, number] = learnt if transform is None else _decoded(learnt, layout)
         answers = [known[base, device, number] for device in devices]
         if answers:
             block = _step(block, layout, answers)
@@ -53,7 +57,15 @@ def models(
 
 
 def _answer(
-    room: Classroom, folder: Path, program: Path, block: bytes, number: int, plan: Plan, device: str, store: Path
+    room: Classroom,
+    folder: Path,
+    program: Path,
+    block: bytes,
+    number: int,
+    plan: Plan,
+    device: str,
+    store: Path,
+    transform: str | None,
 ) -> Any:
     order = codec.digest(f"{device}/{number}".encode())
     job = Job(
@@ -65,9 +77,18 @@ def _answer(
         plan=plan,
         evaluate=False,
         seed=int.from_bytes(order[:6], "big"),
+        transform=transform,
     )
     done = room.teach(job, lambda: None)
     return partial.load(Path(done.path).read_bytes(), limit=1 << 24).groups["main"]
+
+
+def _decoded(group: Group, layout: Layout) -> Group:
+    """Gives a group that has travelled as int8 in float32."""
+    sizes = [tensor.size for tensor in layout.tensors]
+    steps, elements = np.frombuffer(group.data, "<f4", len(sizes)), np.frombuffer(group.data, np.int8, offset=4 * len(sizes))
+    deltas = (elements * np.repeat(steps, sizes).astype(np.float64)).astype("<f4")
+    return Group(group.weight, codec.FLOAT32, deltas.tobytes())
 
 
 def _step(block: bytes, layout: Any, answers: Sequence[Any]) -> bytes:

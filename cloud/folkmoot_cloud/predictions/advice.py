@@ -29,7 +29,7 @@ def advice(deadlines: Sequence[Sooner], minimum: int) -> str:
     return f"a deadline shorter than {wished.deadline:g} s would not pay off"
 
 
-def notes(found: Forecast, power: Power, *, late_counts: bool) -> list[str]:
+def notes(found: Forecast, power: Power) -> list[str]:
     """Gives what the figures take for granted, one sentence each."""
     basis = found.basis
     said = [
@@ -43,6 +43,14 @@ def notes(found: Forecast, power: Power, *, late_counts: bool) -> list[str]:
         said.append("all jobs had as many steps as before: the whole of a job's time is taken to grow with its steps")
     if found.waiting > 0:
         said.append(f"{found.waiting:.0%} of the time too few devices are there: the run waits then, which is not counted")
+    return said
+
+
+def unknown(*, late_counts: bool, other_bytes: bool) -> list[str]:
+    """Gives what of the run itself the figures do not know, one sentence each."""
+    said = []
     if late_counts:
         said.append("late answers are counted as drop-outs, though `offline` lets them count in a later round")
+    if other_bytes:
+        said.append("bytes from devices to their gateways are those of rounds of another `transform`, at least in part")
     return said

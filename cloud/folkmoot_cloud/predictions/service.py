@@ -76,7 +76,11 @@ def _predict(
             f"the run would wait: of {len(fleet.devices)} devices with its kind of data, there are never {wish.minimum} at "
             "once that it may ask: lower min_answers, or widen the cohort"
         )
-    return _view(said, task, wish, power, seed, late_counts=run.offline is not None, sooner=sooner)
+    shown = _view(said, task, wish, power, seed, sooner=sooner)
+    unknown = advice.unknown(
+        late_counts=run.offline is not None, other_bytes=any(past.transform != run.transform for _, past, _ in found.rounds)
+    )
+    return shown.model_copy(update={"notes": [*shown.notes, *unknown]})
 
 
 def _unmeasured(task: Task) -> Conflict:
@@ -159,9 +163,7 @@ def _wish(run: Run, task: Task) -> Wish:
     )
 
 
-def _view(
-    found: Forecast, task: Task, wish: Wish, power: Power, seed: int, *, late_counts: bool, sooner: bool
-) -> PredictionView:
+def _view(found: Forecast, task: Task, wish: Wish, power: Power, seed: int, *, sooner: bool) -> PredictionView:
     return PredictionView(
         task=TaskRef.model_validate(task),
         rounds=wish.rounds,
@@ -176,5 +178,5 @@ def _view(
         watts=power.watts,
         joules_per_mb=power.joules_per_mb,
         seed=seed,
-        notes=advice.notes(found, power, late_counts=late_counts),
+        notes=advice.notes(found, power),
     )

@@ -77,6 +77,7 @@ class Spec:
     secret: str  # makes the choice of cohorts unpredictable from outside and repeatable from inside
     offline: Offline | None = None  # what members may do that cannot be reached, and what it counts
     buffer: int = 0  # devices whose answers, to whichever round, make a version (FedBuff's K); 0: rounds are synchronous
+    transform: str | None = None  # how devices' updates travel (folkmoot.transforms); None: in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,7 @@ class Campaign:
             size=len(self.block),
             program_size=len(spec.program),
             offline=spec.offline if phase == "train" else None,
+            transform=spec.transform if phase == "train" else None,
         )
 
     @property

@@ -42,6 +42,7 @@ class FrozenSpec(msgspec.Struct, frozen=True, kw_only=True):
     secret: str
     offline: Offline | None
     buffer: int
+    transform: str | None = None
 
 
 class Wish(msgspec.Struct, frozen=True, array_like=True):
@@ -93,6 +94,7 @@ def freeze(entered: Enter, notes: Notes) -> FrozenRun:
             secret=spec.secret,
             offline=spec.offline,
             buffer=spec.buffer,
+            transform=spec.transform,
         ),
         block=notes.refer(campaign.digest, campaign.block),
         state=None if moments is None else notes.refer(codec.digest(moments), moments),
@@ -141,5 +143,5 @@ def thaw(run: FrozenRun, resolve: Resolve, kept: Kept) -> Enter:
 # Fields that a spec and a frozen one have alike.
 _ALIKE = (
     *("run", "options", "cohort", "plan", "minimum", "deadline", "over_selection", "evaluate"),
-    *("scale", "bound", "cap", "total", "secret", "offline", "buffer"),
+    *("scale", "bound", "cap", "total", "secret", "offline", "buffer", "transform"),
 )

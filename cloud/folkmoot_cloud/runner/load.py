@@ -88,6 +88,7 @@ def specify(run: Run, program: bytes) -> Spec:
         secret=run.secret,
         offline=None if run.offline is None else msgspec.convert(run.offline, Offline),
         buffer=run.buffer or 0,
+        transform=run.transform,
     )
 
 

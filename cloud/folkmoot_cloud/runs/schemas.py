@@ -144,6 +144,11 @@ class RunNew(Input):
         "at work goes on and is not asked again meanwhile, one that is free is asked for the newest. The cohort says how many "
         "are at work at a time; `offline` is needed. null: a round waits for those that it has asked.",
     )
+    transform: Word | None = Field(
+        default=None,
+        description="How updates travel from devices to their gateways: with `int8`, in a quarter of the bytes, rounded at "
+        "random. null: in float32.",
+    )
     start_from: Name | None = Field(default=None, description="A model of the same task; null: what came with the task.")
 
     @model_validator(mode="after")
@@ -189,6 +194,7 @@ class RunView(View):
     precision: dict[str, Any]
     offline: dict[str, Any] | None = Field(description="staleness, discount, rounds, and seconds; null: late is late.")
     buffer: int | None = Field(description="Devices whose answers make a version; null: rounds are synchronous.")
+    transform: str | None = Field(description="How updates travel from devices to their gateways; null: in float32.")
     base_model: str = Field(description="The model that it started from.")
     model: str | None = Field(description="The newest model that it has learnt.")
     bytes_up: int = Field(description="Towards the cloud, payloads of all rounds.")

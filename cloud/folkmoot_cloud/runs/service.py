@@ -50,7 +50,6 @@ async def make(session: ReadSession, tenant: str, new: RunNew, at: datetime) -> 
     task = await tasks.find(session, tenant, new.task, whole=True)
     if task is None:
         raise Invalid(f"there is no task {new.task!r}: upload its bundle first, or see GET /v1/tasks")
-    plugins.load("strategies", new.strategy.name, new.strategy.options)
     check_scale(new.precision.scale, new.precision.bound, new.precision.total)
     await _check_cohort(session, tenant, new)
     return task, row(tenant, new, task, await _base(session, tenant, task, new), at)
@@ -170,7 +169,10 @@ async def _base(session: ReadSession, tenant: str, task: Task, new: RunNew) -> M
 
 
 def row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run:
-    """Gives a run as it is stored at first. Raises Invalid where its plan does not fit the task."""
+    """Gives a run as it is stored at first. Raises Invalid where its plan does not fit the task, UserFault for a plug-in."""
+    plugins.load("strategies", new.strategy.name, new.strategy.options)
+    if new.transform is not None:
+        plugins.load("transforms", new.transform)
     plan = msgspec.convert({**task.manifest.get("plan", {}), **new.plan.model_dump(exclude_none=True)}, Plan)
     trained = task.manifest.get("trained", [])
     if unknown := set(plan.only) - set(trained):
@@ -194,6 +196,7 @@ def row(tenant: str, new: RunNew, task: Task, base: Model, at: datetime) -> Run:
         precision=new.precision.model_dump(),
         offline=_offline(new.offline),
         buffer=new.buffer,
+        transform=new.transform,
         base_model=base.id,
         secret=secrets.token_hex(16),
         created_at=at,

@@ -32,6 +32,7 @@ class Run(Owned, Base):
     precision: Mapped[dict[str, Any]]  # scale, bound, cap, total
     offline: Mapped[dict[str, Any] | None]  # a whole wire.messages.Offline; None: late is late
     buffer: Mapped[int | None]  # devices whose answers make a version, whichever round asked; None: rounds are synchronous
+    transform: Mapped[str | None]  # how updates travel (folkmoot.transforms); None: in float32
     base_model: Mapped[str] = mapped_column(NAME)
     secret: Mapped[str]  # decides the cohorts: nobody outside can know whom a round will ask
     created_at: Mapped[datetime]

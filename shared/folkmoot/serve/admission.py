@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from folkmoot import parts, plugins
 from folkmoot.errors import PeerFault
 from folkmoot.screen import Candidate, Rejected, Screen
+from folkmoot.transform import Transform
 from folkmoot.wire import codec, partial
 from folkmoot.wire.layout import Layout
 from folkmoot.wire.messages import Answer, Ask
@@ -40,12 +41,14 @@ class Admission:
     def __init__(self, ask: Ask, layout: Layout, leaves: int, screens: Mapping[str, Options] | None = None) -> None:
         """`leaves`: devices below one member, at most. `screens`: options of those in ORDER, and further ones, which come last.
 
-        Raises UserFault for a screen or an option that is unknown.
+        Raises UserFault for a screen, an option or a transform that is unknown.
         """
         chosen: dict[str, Options] = {**{name: {} for name in ORDER}, **(screens or {})}
         self._ask = ask
         self._layout = layout
         self._screens: tuple[Screen, ...] = tuple(plugins.load("screens", name, options) for name, options in chosen.items())
+        self._transform: Transform | None = plugins.load("transforms", ask.transform) if ask.transform else None
+        self._tensors = {name: [tensor.size for tensor in tensors] for name, tensors in layout.groups.items()}
         self.sizes = {} if ask.phase == MEASURING else layout.sizes()
         self.limit = REST + LEAF * leaves + METRIC * codec.MAP + sum(GROUP + ELEMENT * size for size in self.sizes.values())
         """Bytes beyond which no payload can be sound."""
@@ -62,7 +65,7 @@ class Admission:
         if answer.program != ask.program:
             return Rejected("wrong_program", f"made by program {answer.program.hex()[:8]}; {ask.program.hex()[:8]} was asked")
         try:
-            content = partial.load(payload, limit=self.limit)
+            content = parts.decoded(partial.load(payload, limit=self.limit), self._transform, self._tensors)
         except PeerFault as fault:
             return Rejected(fault.reason, fault.detail)
         if below is not None and (foreign := sorted({leaf.device for leaf in content.leaves}.difference(below))):

@@ -26,7 +26,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     evaluate: bool = True  # measure the base model on the hold-out first
     cap: int = 10_000  # largest weight that the answer may have
     bound: float = 64.0  # largest |delta| that is taken
-    seed: int = 0  # of the order of examples, together with the plan's own; a different one for each device and round
+    seed: int = 0  # of all chance, together with the plan's own; a different one for each device and round
+    transform: Word | None = None  # how the update travels
 
 
 def wanted(device: str, ask: Ask) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def wanted(device: str, ask: Ask) -> dict[str, Any]:
         "cap": ask.cap,
         "bound": ask.bound,
         "seed": int.from_bytes(order[:6], "big"),
+        "transform": ask.transform,
     }
 
 

@@ -1,7 +1,8 @@
 """One job of a training process: evaluates the base model on the hold-out, trains it on the rest, writes the update."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -9,11 +10,12 @@ from time import perf_counter
 import cbor2
 import numpy as np
 
-from folkmoot import arrays
+from folkmoot import arrays, parts, plugins
 from folkmoot.serve import memory
 from folkmoot.serve.batches import Batches, JobFault, Stored
 from folkmoot.serve.conversation import Done, Job, Work
 from folkmoot.serve.program import Floats, Learner
+from folkmoot.transform import Transform
 from folkmoot.wire import bundle, codec, partial
 from folkmoot.wire.messages import Plan
 from folkmoot.wire.partial import Group, Leaf, Partial
@@ -108,7 +110,7 @@ def learn(learner: Learner, weights: bytes, batches: Batches, job: Work, check: 
         order, draws = (Random(f"{job.plan.seed} {job.seed}{of}") for of in ("", " draws"))  # noqa: S311 - no secrets
         steps, examples, measured = train(learner, batches, job.plan, order, draws, check)
         metrics |= measured
-        groups = update(learner, weights, min(examples, job.cap), job.bound)
+        groups = update(learner, weights, min(examples, job.cap), job)
     return Lesson(groups, metrics, steps, examples)
 
 
@@ -155,21 +157,35 @@ def train(
     return steps, examples, {"train_count": number, "train_loss_u20": min(loss, MOST)}
 
 
-def update(learner: Learner, base: bytes, weight: int, bound: float) -> dict[str, Group]:
-    """Gives what was learnt since `base`, float32, by group.
+def update(learner: Learner, base: bytes, weight: int, job: Work) -> dict[str, Group]:
+    """Gives what was learnt since `base` by group, as it travels, a tensor at a time.
 
-    Raises JobFault("diverged") where an element is no number, or larger than `bound`: nobody would take it.
+    Whatever chance a transform needs follows from the plan's seed and the job's, which is the device's and the round's: a job
+    that is done again gives the same bytes. Raises JobFault("diverged") where an element is no number, or beyond the bound:
+    nobody would take it.
     """
-    layout = learner.manifest.layout
+    layout, transform = learner.manifest.layout, transform_of(job.transform)
     before, after = arrays.unpack(layout, base), learner.tensors()
+    draws = Random(f"{job.plan.seed} {job.seed} transform")  # noqa: S311 - no secrets
     groups = {}
     for name, tensors in layout.groups.items():
-        delta = np.concatenate([np.subtract(after[one.name], before[one.name]).ravel() for one in tensors])
+        deltas = (np.subtract(after[one.name], before[one.name]).ravel().astype(np.float32, copy=False) for one in tensors)
+        groups[name] = parts.travelling(_within(job.bound, deltas), weight, transform, draws.getrandbits(64))
+    return groups
+
+
+def _within(bound: float, deltas: Iterator[Floats]) -> Iterator[Floats]:
+    for delta in deltas:
         # Not a question of being finite: TFLite's arithmetic stops at the largest float32 instead of going on to infinity.
         if not (most := float(np.abs(delta).max())) <= bound:
             raise JobFault("diverged", f"an update of up to {most:.3g} where {bound:g} is taken: try a smaller learning rate")
-        groups[name] = Group(weight, codec.FLOAT32, delta.astype("<f4").tobytes())
-    return groups
+        yield delta
+
+
+@lru_cache
+def transform_of(name: str | None) -> Transform | None:
+    """Gives the transform that an Ask names; None where it names none, or one that is not here: float32 is always taken."""
+    return plugins.load("transforms", name) if name in plugins.names("transforms") else None
 
 
 def total(losses: Floats) -> int:

@@ -33,7 +33,7 @@ class Sums:
     """What one upper end adds up for one Ask."""
 
     def __init__(self, ask: Ask, layout: Layout) -> None:
-        """Loads the Ask's strategy and screens by name. Raises UserFault where this node lacks one of them, or its ring."""
+        """Loads the Ask's strategy, screens and transform by name. Raises UserFault where it, or the ring, is not here."""
         if ask.ring != RING:
             raise UserFault(f"ring {ask.ring!r} is not here: this node adds up in {RING!r}")
         self._ask = ask

@@ -86,6 +86,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size: Size = 0  # bytes of the weights
     program_size: Size = 0
     offline: Offline | None = None  # None: an answer to a round that is over is late
+    transform: Word | None = None  # how a device's update may travel (folkmoot.transforms); float32 is taken as well
 
 
 class Started(msgspec.Struct, frozen=True):

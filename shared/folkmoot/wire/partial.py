@@ -1,7 +1,8 @@
 """The payload of an answer: groups of numbers with their weights, the leaves that they are of, and exact metric sums.
 
 A device sends float32 deltas of one leaf; a gateway sends integers: sums of `weight * delta` in multiples of 2^-scale.
-Both have the same form: the typed-array tag (RFC 8746) tells which one it is.
+Both have the same form: the typed-array tag (RFC 8746) tells which one it is. A group without a tag is a delta that the
+transform of the Ask has encoded (folkmoot.transform): what its bytes mean is not said here.
 """
 
 from typing import Annotated, Any
@@ -17,18 +18,19 @@ from folkmoot.wire.messages import Name, Note, Word
 
 # Bytes per element of each typed array.
 WIDTHS = {codec.FLOAT32: 4, codec.INT8: 1, codec.INT16: 2, codec.INT32: 4, codec.INT64: 8}
+ENCODED = 0  # in the place of a tag: bytes of a transform, still to be decoded (folkmoot.parts.decoded)
 
 
 class Group(msgspec.Struct, frozen=True):
     """One flat array with the weight that its tensors carry together."""
 
     weight: int
-    tag: int  # FLOAT32: a delta, still to be lifted; INT*: a sum that is lifted
+    tag: int  # FLOAT32: a delta, still to be lifted; INT*: a sum that is lifted; ENCODED
     data: bytes | memoryview  # little-endian
 
     @property
     def size(self) -> int:
-        """Number of elements."""
+        """Number of elements; of an encoded group nobody knows it."""
         return len(self.data) // WIDTHS[self.tag]
 
 
@@ -63,12 +65,16 @@ def dump(partial: Partial) -> bytes:
     """Gives the payload's bytes: the same partial always gives the same bytes."""
     return cbor2.dumps(
         {
-            "groups": {name: [it.weight, cbor2.CBORTag(it.tag, bytes(it.data))] for name, it in partial.groups.items()},
+            "groups": {name: [it.weight, _array(it)] for name, it in partial.groups.items()},
             "leaves": [[leaf.device, leaf.fate, leaf.note] for leaf in partial.leaves],
             "metrics": dict(partial.metrics),
         },
         canonical=True,
     )
+
+
+def _array(group: Group) -> Any:
+    return bytes(group.data) if group.tag == ENCODED else cbor2.CBORTag(group.tag, bytes(group.data))
 
 
 def load(data: bytes | memoryview, *, limit: int) -> Partial:
@@ -89,16 +95,19 @@ def load(data: bytes | memoryview, *, limit: int) -> Partial:
     return Partial(groups=groups, leaves=form.leaves, metrics=dict(form.metrics))
 
 
-def _group(name: str, weight: object, array: object, apart: list[memoryview]) -> Group:
+def _group(name: str, weight: object, array: Any, apart: list[memoryview]) -> Group:
     if type(weight) is not int:
         raise PeerFault("bad_weight", f"group {name} weighs {weight!r}; a weight is a whole number")
-    content = array.value if isinstance(array, cbor2.CBORTag) else None
+    tagged = isinstance(array, cbor2.CBORTag) and array.tag != codec.APART
+    tag, content = (array.tag, array.value) if tagged else (ENCODED, array)
     if isinstance(content, cbor2.CBORTag) and content.tag == codec.APART:
         content = apart[content.value]
-    if not isinstance(array, cbor2.CBORTag) or not isinstance(content, bytes | memoryview):
-        raise PeerFault("malformed", f"group {name} is no typed array")
-    if array.tag not in WIDTHS:
-        raise PeerFault("dtype", f"group {name} has tag {array.tag}; a group is float32 or signed integers, little-endian")
-    if len(content) % WIDTHS[array.tag]:
+    if not isinstance(content, bytes | memoryview):
+        raise PeerFault("malformed", f"group {name} is neither a typed array nor bytes")
+    if tag == ENCODED:
+        return Group(weight=weight, tag=tag, data=content)
+    if tag not in WIDTHS:
+        raise PeerFault("dtype", f"group {name} has tag {tag}; a group is float32 or signed integers, little-endian")
+    if len(content) % WIDTHS[tag]:
         raise PeerFault("malformed", f"group {name} has {len(content)} bytes, no whole number of elements")
-    return Group(weight=weight, tag=array.tag, data=content)
+    return Group(weight=weight, tag=tag, data=content)

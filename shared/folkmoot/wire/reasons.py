@@ -27,7 +27,7 @@ ANSWERS: Mapping[str, str] = {
     "foreign_leaf": "The answer holds a device that its sender may not answer for.",
     "no_usable_updates": "No device's update is in it, or nothing that has a weight: the model stays as it is.",
     "shape": "A group is missing, unknown, or has another number of elements than the layout.",
-    "dtype": "A group's numbers are of the wrong kind: float32 from a device, whole numbers from a gateway.",
+    "dtype": "A group's numbers are of the wrong kind: float32, or encoded as asked; whole numbers from a gateway.",
     "bad_weight": "A weight is no whole number, or below 1.",
     "weight_over_cap": "A weight is above the cap for so many devices, or would pass the round's total.",
     "non_finite": "An update holds NaN or infinity.",

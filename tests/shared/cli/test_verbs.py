@@ -60,6 +60,7 @@ def test_a_task_is_published_from_a_file_or_by_the_name_that_comes_with_folkmoot
         (["run", "start", "--task", "digits-mlp", "--learning-rate", "nan"], "finite"),
         (["run", "start", "--task", "digits-mlp", "--offline", "staleness=2000"], "staleness"),
         (["run", "start", "--task", "digits-mlp", "--offline", "always"], "--offline"),
+        (["run", "start", "--task", "digits-mlp", "--transform", "int4"], "no transform 'int4'"),
         (["run", "start", "--task", "digits-mlp", "--devices", "3", "--min-answers", "4"], "min_answers"),
         (["run", "start", "--task", "digits-mlp", "--gateway", "home-9"], "home-9"),
         (["run", "show", "nosuchrun"], "nosuchrun"),
@@ -92,6 +93,8 @@ def test_a_run_is_watched_to_its_end(folkmoot: Command, village: Village) -> Non
         "fedprox",
         "-o",
         "mu=0.01",
+        "--transform",
+        "int8",
         "--json",
         "--offline",
         "staleness=2",
@@ -100,6 +103,7 @@ def test_a_run_is_watched_to_its_end(folkmoot: Command, village: Village) -> Non
     ).json
     assert started["strategy"] == {"name": "fedprox", "options": {"mu": 0.01}}
     assert started["offline"] == {"staleness": 2, "discount": 0.5, "rounds": 1, "seconds": 86_400}
+    assert started["transform"] == "int8"
     said = folkmoot("run", "watch")
     assert said.code == 0, said.err
     first, second, end = said.out.splitlines()

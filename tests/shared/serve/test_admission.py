@@ -22,6 +22,7 @@ LAYOUT = Layout((Tensor("w", (4,)),))
 ASK = ask(scale=20, bound=8.0, cap=1_000, total=1 << 20)
 ADMISSION = Admission(ASK, LAYOUT, leaves=10)
 ONES = (1.0, 1.0, 1.0, 1.0)
+INT8_ADMISSION = Admission(msgspec.structs.replace(ASK, transform="int8"), LAYOUT, leaves=10)
 INT8, INT32, FLOAT16, FLOAT64 = 72, 78, 84, 86  # tags of RFC 8746
 
 
@@ -187,3 +188,56 @@ def test_the_first_rejection_counts() -> None:
     verdict = ADMISSION.judge("b", manifest(data), data)
     assert isinstance(verdict, Rejected)
     assert verdict.reason == "shape"
+
+
+def encoded(
+    step: float = 0.5, elements: Sequence[int] = (1, 2, -3, 0), name: str = "main", leaves: Sequence[str] = "b"
+) -> bytes:
+    """Gives the payload of an answer that has travelled as int8."""
+    content = np.array([step], "<f4").tobytes() + np.array(elements, np.int8).tobytes()
+    groups = {name: [10, content]}
+    return cbor2.dumps({"groups": groups, "leaves": [[leaf, "", b""] for leaf in leaves], "metrics": {}}, canonical=True)
+
+
+def test_an_encoded_update_is_taken_as_float32_and_so_is_one_that_is_not_encoded() -> None:
+    taken = [INT8_ADMISSION.judge("b", manifest(data), data) for data in (encoded(), payload([0.5, 1.0, -1.5, 0.0]))]
+    first, second = (verdict.partial for verdict in taken if isinstance(verdict, Taken))
+    assert first == second
+    assert first.groups["main"].tag == codec.FLOAT32
+
+
+UNDECODED: dict[str, tuple[bytes, str]] = {
+    "a byte too few": (encoded(elements=[1, 2, 3]), "malformed"),
+    "a byte too many": (encoded(elements=[1, 2, 3, 4, 5]), "malformed"),
+    "float32 without its tag": (encoded(elements=[0] * 12), "malformed"),
+    "a step that is NaN": (encoded(float("nan")), "malformed"),
+    "a step that is infinite": (encoded(float("inf")), "malformed"),
+    "a step that is negative": (encoded(-0.5), "malformed"),
+    "a step that is zero": (encoded(0.0), "malformed"),
+    "a step that is subnormal": (encoded(1e-40), "malformed"),
+    "a step that is huge": (encoded(3e38), "malformed"),
+    "a step beyond the bound": (encoded(8.001), "out_of_bounds"),
+    "a group that is none of the layout's": (encoded(name="other"), "shape"),
+    "sums of a gateway": (encoded(leaves="cd"), "dtype"),
+    "int8 as a typed array": (payload([1, 2, 3, 4], tag=INT8), "dtype"),
+}
+
+
+@pytest.mark.parametrize("probe", UNDECODED)
+def test_what_no_device_can_have_encoded_is_refused_in_a_word(probe: str) -> None:
+    data, reason = UNDECODED[probe]
+    verdict = INT8_ADMISSION.judge("b", manifest(data), data)
+    assert isinstance(verdict, Rejected)
+    assert (verdict.reason, bool(verdict.detail)) == (reason, True)
+
+
+def test_nobody_encodes_who_was_not_asked_to() -> None:
+    for asked in (ASK, msgspec.structs.replace(ASK, phase="evaluate")):
+        verdict = Admission(asked, LAYOUT, leaves=10).judge("b", manifest(encoded()), encoded())
+        assert isinstance(verdict, Rejected)
+        assert verdict.reason == "dtype"
+
+
+def test_a_transform_that_is_not_here_is_a_fault_of_the_ask() -> None:
+    with pytest.raises(UserFault, match="there is no transform 'int4'"):
+        Admission(msgspec.structs.replace(ASK, transform="int4"), LAYOUT, leaves=1)

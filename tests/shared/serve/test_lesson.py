@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from folkmoot import arrays
+from folkmoot import arrays, parts
 from folkmoot.errors import FolkmootError, PeerFault, StoreFault
 from folkmoot.serve import lesson
 from folkmoot.serve.batches import JobFault
@@ -16,7 +16,7 @@ from folkmoot.serve.program import Learner
 from folkmoot.store.examples import Reader
 from folkmoot.wire import codec, partial
 from folkmoot.wire.messages import Plan
-from folkmoot.wire.partial import Partial
+from folkmoot.wire.partial import ENCODED, Partial
 from tests.kit import lessons
 
 
@@ -226,3 +226,38 @@ def test_sums_of_losses_do_not_depend_on_their_grouping() -> None:
 @pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf, 1e30])
 def test_a_loss_without_measure_counts_as_the_largest(loss: float) -> None:
     assert abs(lesson.total(np.float32([loss]))) == 65_536 << 20
+
+
+def encoded(folder: Path, **changes: object) -> Partial:
+    """Gives what a job leaves whose update travels as int8."""
+    return teach(lessons.job(folder, transform="int8", **changes))[1]
+
+
+def test_an_update_travels_as_its_job_says_and_is_what_was_learnt_but_for_less_than_a_step(tmp_path: Path) -> None:
+    plain, sent = teach(lessons.job(tmp_path))[1], encoded(tmp_path)
+    layout = lessons.packaged()[1].manifest.layout
+    sizes = {name: [tensor.size for tensor in tensors] for name, tensors in layout.groups.items()}
+    assert (sent.groups["main"].tag, len(sent.groups["main"].data)) == (ENCODED, 4810 + 4 * len(sizes["main"]))
+    came = parts.decoded(sent, lesson.transform_of("int8"), sizes)
+    for tensor, learnt in arrays.unpack(layout, delta(plain).tobytes()).items():
+        off = np.abs(arrays.unpack(layout, delta(came).tobytes())[tensor] - learnt)
+        assert off.max() <= np.abs(learnt).max() / 127, tensor
+    assert (came.metrics, came.groups["main"].weight) == (plain.metrics, plain.groups["main"].weight)
+
+
+def test_the_same_job_is_rounded_to_the_same_bytes_and_that_of_another_round_is_not(tmp_path: Path) -> None:
+    one, again, other = (encoded(tmp_path, seed=seed).groups["main"].data for seed in (1, 1, 2))
+    assert one == again != other
+
+
+@pytest.mark.parametrize("name", [None, "int4", "Int8", "../int8"])
+def test_a_transform_that_this_version_does_not_have_leaves_the_update_as_it_is(tmp_path: Path, name: str) -> None:
+    _, payload = teach(lessons.job(tmp_path, transform=name))
+    assert payload.groups["main"].tag == codec.FLOAT32
+
+
+def test_an_update_that_nobody_would_take_is_not_encoded_either(tmp_path: Path) -> None:
+    weights = np.full(4810, np.nan, np.float32).tobytes()
+    with pytest.raises(JobFault, match="diverged: an update of up to nan where 64 is taken"):
+        encoded(tmp_path, weights="", block=weights)
+    assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ import cbor2
 import numpy as np
 import pytest
 
-from folkmoot import parts
+from folkmoot import parts, plugins
 from folkmoot.wire import codec, partial
 from folkmoot.wire.messages import TYPES
 from folkmoot.wire.topics import Tree
@@ -68,3 +68,9 @@ def test_the_gateway_s_sums_are_those_of_its_devices() -> None:
     sums, forwarded = fold.partial(), partial.load(golden.sent("partial-gateway"), limit=1 << 20)
     assert sums.groups == forwarded.groups
     assert np.array_equal(parts.view(sums.groups["main"]), [1_363_149, -524_288, -3_145_728])
+
+
+def test_an_encoded_update_is_decoded_to_the_bits_of_one_in_float32() -> None:
+    transform = plugins.load("transforms", values("ask-int8")[9]["transform"])
+    encoded, plain = (partial.load(golden.sent(f"partial-{name}"), limit=1 << 20) for name in ("int8", "device-7"))
+    assert parts.decoded(encoded, transform, {"main": [3]}).groups == plain.groups

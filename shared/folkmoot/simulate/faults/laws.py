@@ -62,7 +62,7 @@ def unique(world: World) -> None:
 def models(witness: Witness) -> None:
     """A model is what its record says that it was made of, to the last bit."""
     world = witness.world
-    expected = oracle.models(world.cloud.rounds, world.plan.parameters, witness.said)
+    expected = oracle.models(world.cloud.rounds, world.plan.parameters, witness.said, world.plan.terms.get("transform"))
     found = {number: sha for (_, number), sha in world.cloud.models.items()}
     for number in sorted(expected.keys() | found.keys()):
         if expected.get(number) != found.get(number):

@@ -36,19 +36,20 @@ def lifted(values: Any, weight: int, scale: int) -> Any:
     return floor + up
 
 
-def models(rounds: Sequence[Any], parameters: int, said: Said) -> dict[int, str]:
+def models(rounds: Sequence[Any], parameters: int, said: Said, transform: str | None) -> dict[int, str]:
     """Gives the sha256 of the model after each round that has learnt, from who contributed according to the record.
 
-    `rounds`: the cloud's RoundClosed facts, in order. `said` tells the answers that homes went on from by themselves.
+    `rounds`: the cloud's RoundClosed facts, in order. `said` tells the answers that homes went on from by themselves,
+    `transform` how updates travelled.
     """
     versions = [np.zeros(parameters, "<f4")]
     found: dict[int, str] = {}
     for closed in rounds:
         if closed.closed.outcome != "complete":
             continue
-        sums, total = _sums([leaf.device for leaf in closed.sums.leaves if leaf.fate == ""], versions[-1])
+        sums, total = _sums([leaf.device for leaf in closed.sums.leaves if leaf.fate == ""], versions[-1], transform)
         for late in closed.belated:
-            more, weight = _sums(late.leaves, _started(late, versions[late.base], said))
+            more, weight = _sums(late.leaves, _started(late, versions[late.base], said, transform), transform)
             sums, total = sums + discounted(more, late.factor), total + weight
         versions.append(_moved(versions[-1], sums, total))
         found[closed.number] = hashlib.sha256(versions[-1].tobytes()).hexdigest()
@@ -64,15 +65,22 @@ def discounted(sums: Any, factor: int) -> Any:
     return np.array(found, np.int64)
 
 
-def _sums(devices: Sequence[str], weights: Any) -> tuple[Any, int]:
+def _sums(devices: Sequence[str], weights: Any, transform: str | None) -> tuple[Any, int]:
     """Gives the sum of what these devices learn from `weights`, as int64 of the same shape, and what it weighs."""
     base = hashlib.sha256(weights.tobytes()).digest()
-    ask = Ask(run="", round=0, phase="train", strategy="", program=b"", weights=base, base=0)
+    ask = Ask(run="", round=0, phase="train", strategy="", program=b"", weights=base, base=0, transform=transform)
     sums = np.zeros(weights.size, np.int64)
     for device in devices:
-        update = np.frombuffer(toy.train(device, ask, weights.size).groups["main"].data, "<f4")
+        update = _delta(bytes(toy.train(device, ask, weights.size).groups["main"].data), transform)
         sums += lifted(update, toy.examples(device), SCALE)
     return sums, sum(toy.examples(device) for device in devices)
+
+
+def _delta(data: bytes, transform: str | None) -> Any:
+    """Gives the float32 that a device's group stands for: int8 is bytes behind the one step that they are multiples of."""
+    if transform is None:
+        return np.frombuffer(data, "<f4")
+    return (np.frombuffer(data[4:], np.int8) * np.frombuffer(data[:4], "<f4").astype(np.float64)).astype("<f4")
 
 
 def _moved(weights: Any, sums: Any, total: int) -> Any:
@@ -81,10 +89,10 @@ def _moved(weights: Any, sums: Any, total: int) -> Any:
     return (weights.astype(np.float64) + mean).astype("<f4")
 
 
-def _started(late: events.Belated, weights: Any, said: Said) -> Any:
+def _started(late: events.Belated, weights: Any, said: Said, transform: str | None) -> Any:
     """Gives what a belated answer is relative to: a home's local rounds go on from one another, the first from its answer."""
     ask = ask_id(f"run1/{late.round}/train", late.member)
     for number in range(late.local):
         answered = local_id(ask, number) if number else ask
-        weights = _moved(weights, *_sums(said[late.member, answered], weights))
+        weights = _moved(weights, *_sums(said[late.member, answered], weights, transform))
     return weights

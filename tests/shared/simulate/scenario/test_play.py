@@ -153,6 +153,23 @@ def test_what_nobody_has_learnt_is_added_up_all_the_same() -> None:
     assert not any(one.accuracy for one in found.rounds)
 
 
+@pytest.fixture(scope="module")
+def encoded() -> Result:
+    """Gives what comes of the small one whose updates travel as int8."""
+    return play(scenario(run={**scenario().run, "transform": "int8"}), 0)
+
+
+def test_a_fleet_learns_as_well_where_updates_travel_as_int8_and_sends_less(alone: Result, encoded: Result) -> None:
+    assert [one.merged for one in encoded.rounds] == [one.merged for one in alone.rounds]
+    for plain, rounded in zip(alone.rounds, encoded.rounds, strict=True):
+        assert rounded.accuracy == pytest.approx(plain.accuracy, abs=0.02)
+        assert rounded.bytes_up_home < 0.5 * plain.bytes_up_home
+
+
+def test_what_was_rounded_at_random_does_not_depend_on_the_number_of_processes(encoded: Result) -> None:
+    assert plain(play(scenario(run={**scenario().run, "transform": "int8"}), 2)) == plain(encoded)
+
+
 def test_a_run_that_cannot_end_is_given_up() -> None:
     with pytest.raises(Stuck, match=r"not over after 0\.02 hours"):
         play(scenario(run={"rounds": 100_000, "deadline_seconds": 3}, hours=0.02), 1)
