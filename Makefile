@@ -11,10 +11,10 @@ INSTALL ?= 1
 ARGS ?=
 export PYTHON INSTALL ARGS
 
-PYTEST = .venv/bin/python -m pytest $(ARGS)
+PYTEST = .venv/bin/python -m pytest
 # Most tests wait for something most of the time: two at once take little more than half of it. ARGS=-n0: one after another.
 SPREAD = --numprocesses=2 --dist=loadfile
-PYTEST_AUTHOR = .venv-author/bin/python -m pytest tests/author $(ARGS)
+PYTEST_AUTHOR = .venv-author/bin/python -m pytest tests/author
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -29,15 +29,15 @@ demo: ## a federation learns, end to end, on this machine
 test: setup ## the tests, against real brokers and databases: some minutes
 	@.ci/services
 	@.ci/venv author
-	.venv/bin/python -m pytest $(SPREAD) $(ARGS) -m "not slow" --ignore tests/author
-	$(PYTEST_AUTHOR) -m "not slow"
+	$(PYTEST) $(SPREAD) $(ARGS) -m "not slow" --ignore tests/author
+	$(PYTEST_AUTHOR) --numprocesses=2 --dist=worksteal $(ARGS) -m "not slow"
 
 test-slow: setup ## the tests that take minutes each
 	@.ci/services
 	@.ci/venv author
 	@# Most of the first lot waits for something, and the second one is arithmetic: it takes what the first one leaves.
-	@said=$$(mktemp); nice -n 19 $(PYTEST_AUTHOR) -m slow >"$$said" 2>&1 & author=$$!; \
-	$(PYTEST) -m slow --ignore tests/author; code=$$?; \
+	@said=$$(mktemp); nice -n 19 $(PYTEST_AUTHOR) $(ARGS) -m slow >"$$said" 2>&1 & author=$$!; \
+	$(PYTEST) $(ARGS) -m slow --ignore tests/author; code=$$?; \
 	wait $$author || code=1; cat "$$said"; rm "$$said"; exit $$code
 
 test-all: test test-slow ## every test there is

@@ -42,6 +42,7 @@ AUTHORING = (
     "pytest",
     "pytest-asyncio",
     "pytest-timeout",
+    "pytest-xdist",
 )
 
 

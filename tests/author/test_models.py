@@ -64,6 +64,9 @@ def found() -> dict[str, Callable[[], Draft]]:
 
 
 SOURCES = found()
+# Those that take longest to compile are compiled with the slow tests alone.
+LARGE = ("images:mobilenet", "sensors:motion", "sounds:keywords", "traffic:packets")
+EACH = [pytest.param(one, marks=pytest.mark.slow) if one.endswith(LARGE) else one for one in SOURCES]
 
 
 def summed(kind: type) -> type:
@@ -159,7 +162,7 @@ def holds(made: Compiled, steps: int, close: float) -> None:
         assert {name: error for name, error in wrong.items() if not error <= close} == {}, (runtime, steps)
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", EACH)
 def test_a_model_trains_as_in_tensorflow(source: str) -> None:
     made = compiled(source)
     operators = flatbuffer.operators(made.program.tflite)
