@@ -20,8 +20,9 @@ from folkmoot.store import disk
 from folkmoot.wire import codec
 
 SCHEMA = 1  # of the encoding of events
-# A payload up to this size lives in the transaction itself; a larger one is a file, synced before the transaction.
-INSIDE = 1 << 20
+# A payload up to this size lives in the transaction itself; a larger one is a file, synced before the transaction. As a row it
+# would be written twice, to the log and at the next checkpoint, and read as a whole for every piece that is cut out of it.
+INSIDE = 1 << 16
 _PAYLOAD = re.compile("[0-9a-f]{64}")
 NEW = ".new"  # ends the name of a file that is not whole yet
 EVENT_LIMIT = 16 << 20  # bytes of one journalled event: an Opened lists every member
@@ -86,6 +87,8 @@ class Ledger:
         try:
             for keep in large:
                 self._write(keep.payload, keep.content)
+            if large:
+                disk.enter(self._files)
             if firm != self._firm:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if firm else 'NORMAL'}")
                 self._firm = firm
@@ -130,11 +133,6 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        folder = os.open(self._files, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def histories(self) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
         """Gives every machine that is not forgotten: its key, and its events with their times, oldest first.
