@@ -7,7 +7,7 @@ power cut may take it back, which costs nothing that anybody was told ok for.
 import os
 import re
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ class Ledger:
 
     def _store(self, batch: Batch) -> list[bytes]:
         """Writes the rows of one batch; gives the payloads whose files may go when the transaction stands."""
-        run = self._db.executemany
+        run = self._each
         orphans = [
             row[0]
             for owner in batch.forgets
@@ -115,15 +115,20 @@ class Ledger:
         ]
         orphans += [payload for _, payload in batch.drops]
         run("DELETE FROM payload WHERE owner = ? AND sha256 = ?", batch.drops)
-        run("DELETE FROM payload WHERE owner = ?", ((owner,) for owner in batch.forgets))
-        run("DELETE FROM event WHERE machine = ?", ((owner,) for owner in batch.forgets))
-        rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.rows)
+        run("DELETE FROM payload WHERE owner = ?", [(owner,) for owner in batch.forgets])
+        run("DELETE FROM event WHERE machine = ?", [(owner,) for owner in batch.forgets])
+        rows = [(key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.rows]
         run("INSERT INTO event (machine, now, schema, event) VALUES (?, ?, ?, ?)", rows)
         run(
             "INSERT OR REPLACE INTO payload (owner, sha256, content) VALUES (?, ?, ?)",
-            ((keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.payloads),
+            [(keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.payloads],
         )
         return orphans
+
+    def _each(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Executes a statement for each row. Of the five of a batch most have none, and even that takes SQLite a while."""
+        if rows:
+            self._db.executemany(statement, rows)
 
     def _write(self, payload: bytes, content: bytes) -> None:
         path = self._files / payload.hex()
