@@ -2,8 +2,9 @@
 
     python -m benchmarks.freight
 
-An update is 1 MB and travels in chunks, over two hops: by the third round those are of 64 KiB, as connections hold. Beside it `chunks_s`: as many chunks as all devices send, one way,
-through one Mosquitto into one subscriber that does nothing with them.
+An update is 1 MB and travels in chunks, over two hops: from the third round on these have 64 KiB, as the connections have held
+for so long. Beside it `chunks_s`: as many chunks as all devices send, one way, through one Mosquitto into one subscriber that
+does nothing with them.
 """
 
 import asyncio
