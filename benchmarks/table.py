@@ -146,7 +146,7 @@ RACES = (
 )
 
 # Modules that measure what docs/measurements.md states beyond the table, and say it themselves.
-BESIDE = ("bytes", "calls", "flight", "footprint", "foresight", "link", "plan", "step")
+BESIDE = ("api", "bytes", "calls", "flight", "footprint", "foresight", "link", "plan", "step")
 
 ROWS = (
     Row("client-rounds a second", "digits", "clients_per_s", "/s", Target(100, of="flower"), more=True),

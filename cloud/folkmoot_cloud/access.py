@@ -93,20 +93,25 @@ def authenticated(scope: str) -> Callable[..., Coroutine[Any, Any, Principal]]:
 
     async def principal(request: Request, credentials: Credentials) -> Principal:
         async with state.of(request)["database"].read() as session:
-            found = await tokens.authenticate(session, credentials.credentials if credentials else None)
-        found.need(scope)
-        return found
+            return await _known(session, credentials, scope)
 
     return principal
+
+
+async def _known(session: ReadSession, credentials: Credentials, scope: str) -> Principal:
+    """Gives who asks. Raises Unauthorized, Forbidden."""
+    found = await tokens.authenticate(session, credentials.credentials if credentials else None)
+    found.need(scope)
+    return found
 
 
 def reads(scope: str = "read") -> Any:
     """Gives the dependency of an endpoint that reads. Raises Unauthorized, Forbidden."""
 
-    async def reader(request: Request, principal: Annotated[Principal, Depends(authenticated(scope))]) -> Reader:
+    async def reader(request: Request, credentials: Credentials) -> Reader:
         kept = state.of(request)
         session = await request.state.stack.enter_async_context(kept["database"].read())
-        return Reader(principal, session, kept)
+        return Reader(await _known(session, credentials, scope), session, kept)
 
     return Depends(reader)
 

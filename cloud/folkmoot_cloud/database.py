@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from folkmoot.errors import StoreFault, UserFault
+from folkmoot_cloud import sqlite
 from folkmoot_cloud.bell import Bell
 
 # A session that reads, and one that may also write: a read path that writes is a type error.
@@ -55,9 +56,11 @@ class Database:
         self.sqlite = self.url.drivername.startswith("sqlite")
         self.bell = Bell()  # rings when a commit has brought events
         # For SQLite the wait for a lock, for PostgreSQL the wait for a connection.
-        patience = {"timeout": BUSY}
+        arguments: dict[str, Any] = {"timeout": BUSY}
+        if self.sqlite:
+            arguments["async_creator_fn"] = sqlite.connect
         self.engine: AsyncEngine = create_async_engine(
-            self.url, pool_size=POOL, max_overflow=2 * POOL, pool_pre_ping=not self.sqlite, connect_args=patience
+            self.url, pool_size=POOL, max_overflow=2 * POOL, pool_pre_ping=not self.sqlite, connect_args=arguments
         )
         if self.sqlite:
             event.listen(self.engine.sync_engine, "connect", _connected)

@@ -39,7 +39,7 @@ def test_queries_stand_in_repositories(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_nobody_commits_but_the_database(path: Path) -> None:
-    if name(path) == "database.py":
+    if name(path) in ("database.py", "sqlite.py"):
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute):

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from folkmoot.clock import Mark
 from folkmoot.errors import StoreFault
+from folkmoot.hop import events
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.seat import Seat
 from folkmoot.parts import WHOLE
@@ -120,11 +121,13 @@ class DatabaseJournal:
         for key, payload in batch.drops:
             orphans.update(await entries.drop(session, self._tenant, key, payload.hex()))
         for key, event in batch.rows:
+            if isinstance(event, events.Opened):
+                self._sequences.setdefault(key, 0)
             machines.setdefault(key, []).append(bytes([SCHEMA]) + codec.dump(event))
-        for key, events in machines.items():
+        for key, rows in machines.items():
             last = self._sequences.get(key)
             now = batch.now - self.ahead.get(key, 0)
-            self._sequences[key] = await entries.append(session, self._tenant, key, now, events, last, mark.wall)
+            self._sequences[key] = await entries.append(session, self._tenant, key, now, rows, last, mark.wall)
         for keep in batch.payloads:
             await entries.keep(session, self._context.blobs, self._tenant, keep.owner, keep.content)
         return sorted(orphans.difference(keep.payload.hex() for keep in batch.payloads))

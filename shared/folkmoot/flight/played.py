@@ -96,9 +96,10 @@ class Played:
     def rest(self, payload: bytes) -> None:
         """Does nothing: the pieces stay."""
 
-    def resume(self, payload: bytes) -> bool:
-        """Whether there was such a transfer."""
-        return bool(self._ask("resume", payload, lambda: payload in self._buffers))
+    def resume(self, payload: bytes) -> int:
+        """Gives the bytes of a piece of such a transfer; 0 where there was none."""
+        buffer = self._buffers.get(payload)
+        return int(self._ask("resume", payload, lambda: 0 if buffer is None else buffer.form[1]))
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which pieces were there."""

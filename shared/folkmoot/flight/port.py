@@ -116,8 +116,8 @@ class NotedSpool:
         """Keeps what is there of a transfer, and gives its place to another one."""
         self._spool.rest(payload)
 
-    def resume(self, payload: bytes) -> bool:
-        """Whether there is a transfer that pieces can be written to."""
+    def resume(self, payload: bytes) -> int:
+        """Gives the bytes of a piece of a transfer that pieces can be written to; 0 where there is none."""
         return self._notes.ask("resume", payload, lambda: self._spool.resume(payload))
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:

@@ -118,6 +118,7 @@ class Lower:
     def disconnected(self) -> None:
         """There is nobody to announce this node to, and nobody to wait for."""
         self._heartbeat = None
+        self._answers.parted()
         for fetch in self._fetches.values():
             fetch.rest()
 
@@ -171,7 +172,7 @@ class Lower:
         payload = codec.digest(data)
         batch.keeps.append(Keep(PREFIX + item.id.hex(), payload, data))
         batch.firm = True
-        self.tell(batch, item, member.Worked(payload, len(data)))
+        self.tell(batch, item, member.Worked(payload, len(data), self._answers.chunk))
 
     def go_on(self, batch: Batch, item: member.Member, block: bytes) -> None:
         """Asks ourselves for the local round that follows an answer which is offered: it starts from the weights `block`."""
@@ -193,7 +194,7 @@ class Lower:
         """Takes one message; gives its body where the node may want to know of it. A bad one changes nothing."""
         try:
             place = self.tree.place(topic)
-            envelope = codec.unseal(data, limit=max(self._answers.inline, chunks.CHUNK) + ROOM)
+            envelope = codec.unseal(data, limit=max(self._answers.inline, self._answers.room) + ROOM)
             if not place.admits(envelope.body):
                 raise PeerFault("topic", f"{type(envelope.body).__name__} at {topic}")
             if isinstance(envelope.body, Status):
@@ -251,6 +252,8 @@ class Lower:
         receipt, item = envelope.body, self.members.get(envelope.ask)
         assert isinstance(receipt, Receipt)
         if item is not None and item.payload == receipt.payload:
+            if receipt.status == "ok" and item.size > self._answers.inline:
+                self._answers.carried(item.size)
             self.tell(batch, item, member.Receipted(receipt.status, receipt.reason, receipt.have))
 
     def _requested(self, batch: Batch, envelope: codec.Envelope) -> None:
@@ -269,8 +272,9 @@ class Lower:
             return
         match fetch.take(block, batch.now):
             case "done":
-                self._library.put(self._spool.read(block.blob))
+                self._library.put(fetch.content, block.blob)
                 self._spool.drop(block.blob)
+                self._answers.carried(fetch.size)
                 del self._fetches[block.blob]
                 for ask in list(self._waiting):
                     self._begin(batch, self.members[ask])
@@ -340,7 +344,7 @@ class Lower:
         lacking = [blob for blob in sizes if not self._library.has(blob)]
         for blob in lacking:
             if blob not in self._fetches:
-                self._fetches[blob] = Fetch(self._spool, blob, sizes[blob], self._answers.chunk)
+                self._fetches[blob] = Fetch(self._spool, blob, sizes[blob], self._answers.chunk, self._answers.room)
         return [self._fetches[blob] for blob in lacking]
 
     def _pull(self, batch: Batch, fetch: Fetch, get: Get | None) -> None:

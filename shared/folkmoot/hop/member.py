@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from folkmoot.errors import MisuseFault
+from folkmoot.wire import chunks
 from folkmoot.wire.messages import Ask
 
 # No receipt: the manifest again after 30 s x 2^k, at most 10 min (protocol.md, Transfer of an answer, 6).
@@ -48,6 +49,7 @@ class Worked(msgspec.Struct, frozen=True, tag=True):
 
     payload: bytes
     size: int
+    chunk: int = chunks.CHUNK  # bytes of a piece of it
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
@@ -146,7 +148,21 @@ def fewer(ask: Ask, known: Ask) -> bool:
 class Member:
     """One Ask, seen from below. States: new, working, offering, done; the moves are in `_MOVES`."""
 
-    __slots__ = ("_due", "_heel", "ask", "attempt", "began", "deadline", "fate", "id", "local", "payload", "size", "state")
+    __slots__ = (
+        "_due",
+        "_heel",
+        "ask",
+        "attempt",
+        "began",
+        "chunk",
+        "deadline",
+        "fate",
+        "id",
+        "local",
+        "payload",
+        "size",
+        "state",
+    )
 
     def __init__(self) -> None:
         self.state: Literal["new", "working", "offering", "done"] = "new"
@@ -157,6 +173,7 @@ class Member:
         self.deadline = 0
         self.payload = b""
         self.size = 0
+        self.chunk = chunks.CHUNK
         self.fate = ""
         self.attempt = 0
         self._due: int | None = None
@@ -204,7 +221,7 @@ class Member:
         return [Offer(self.attempt - 1)]
 
     def _work(self, event: Worked, now: int) -> list[Effect]:
-        self.payload, self.size, self.state = event.payload, event.size, "offering"
+        self.payload, self.size, self.chunk, self.state = event.payload, event.size, event.chunk, "offering"
         return self._offer(now)
 
     def _fail(self, event: Failed, now: int) -> list[Effect]:

@@ -70,8 +70,11 @@ class Spool(Protocol):
         """Keeps what is there of a transfer, and gives its place to another one."""
         ...
 
-    def resume(self, payload: bytes) -> bool:
-        """Whether there is a transfer that pieces can be written to; takes up one that an earlier life has left."""
+    def resume(self, payload: bytes) -> int:
+        """Gives the bytes of a piece of a transfer that pieces can be written to, also of one that an earlier life has left.
+
+        0 where there is none.
+        """
         ...
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:

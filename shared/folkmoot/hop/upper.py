@@ -47,7 +47,8 @@ class Upper:
     @property
     def wake(self) -> int | None:
         """When to call `tick`, or None."""
-        return min((at for open in self.rounds.values() if (at := open.round.wake) is not None), default=None)
+        wakes = (self._transfers.wake, *(open.round.wake for open in self.rounds.values()))
+        return min((at for at in wakes if at is not None), default=None)
 
     def connected(self, batch: Batch, max_packet: int, birth: int = 0) -> None:
         """Takes up what was under way; `max_packet`: bytes that the broker lets through; `birth`: of this connection."""
@@ -134,7 +135,7 @@ class Upper:
 
     def tick(self, batch: Batch) -> None:
         """Wakes the rounds whose time has come, and has transfers begin that have waited for a place; call it in each step."""
-        for member, ask, answer in self._transfers.turns():
+        for member, ask, answer in self._transfers.turns(batch.now):
             waiting = self._about(member, ask)
             if waiting is None:
                 self._blend(batch, Place(member, self.tree.shard(answer.run), "up", "man"), ask, answer)

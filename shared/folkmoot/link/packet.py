@@ -1,5 +1,7 @@
 """The properties and reason codes of MQTT 5 that a link uses, as paho has them."""
 
+from functools import lru_cache
+
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -33,7 +35,10 @@ def will(last: Last) -> Properties:
     return _properties(PacketTypes.WILLMESSAGE, WillDelayInterval=last.delay_s)
 
 
+@lru_cache(maxsize=64)
 def publish(expiry_s: int) -> Properties:
-    """Gives the properties of a PUBLISH that may wait for `expiry_s` seconds (3.3.2.3). No topic alias, ever: after a restart
-    of the broker it is unknown, and the client is thrown out again and again."""
+    """Gives the properties of a PUBLISH that may wait for `expiry_s` seconds (3.3.2.3), which nobody may change.
+
+    No topic alias, ever: after a restart of the broker it is unknown, and the client is thrown out again and again.
+    """
     return _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)

@@ -322,9 +322,9 @@ class Spool:
         if payload in self._disk.parts:
             self._sync(payload, self._disk.parts[payload])
 
-    def resume(self, payload: bytes) -> bool:
-        """Whether there is a transfer that pieces can be written to."""
-        return payload in self._disk.parts
+    def resume(self, payload: bytes) -> int:
+        """Gives the bytes of a piece of a transfer that pieces can be written to; 0 where there is none."""
+        return self._disk.parts[payload].chunk if payload in self._disk.parts else 0
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which chunks are there, starting a new file where there is none of this size and chunk."""

@@ -93,7 +93,7 @@ class Cache:
                         os.fsync(file.fileno())
                 fresh.replace(path)
                 if self.synced:
-                    self._sync_folder()
+                    disk.enter(self._folder)
             except OSError as error:
                 with suppress(OSError):
                     fresh.unlink(missing_ok=True)
@@ -103,13 +103,6 @@ class Cache:
             if self._size > self._limit:
                 self._trim()
         return blob
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _trim(self) -> None:
         """Makes room, but never of what has just come."""

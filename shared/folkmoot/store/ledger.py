@@ -7,7 +7,7 @@ power cut may take it back, which costs nothing that anybody was told ok for.
 import os
 import re
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from folkmoot.store import disk
 from folkmoot.wire import codec
 
 SCHEMA = 1  # of the encoding of events
-# A payload up to this size lives in the transaction itself; a larger one is a file, synced before the transaction.
-INSIDE = 1 << 20
+# A payload up to this size lives in the transaction itself; a larger one is a file, synced before the transaction. As a row it
+# would be written twice, to the log and at the next checkpoint, and read as a whole for every piece that is cut out of it.
+INSIDE = 1 << 16
 _PAYLOAD = re.compile("[0-9a-f]{64}")
 NEW = ".new"  # ends the name of a file that is not whole yet
 EVENT_LIMIT = 16 << 20  # bytes of one journalled event: an Opened lists every member
@@ -86,6 +87,8 @@ class Ledger:
         try:
             for keep in large:
                 self._write(keep.payload, keep.content)
+            if large:
+                disk.enter(self._files)
             if firm != self._firm:
                 self._db.execute(f"PRAGMA synchronous = {'FULL' if firm else 'NORMAL'}")
                 self._firm = firm
@@ -104,7 +107,7 @@ class Ledger:
 
     def _store(self, batch: Batch) -> list[bytes]:
         """Writes the rows of one batch; gives the payloads whose files may go when the transaction stands."""
-        run = self._db.executemany
+        run = self._each
         orphans = [
             row[0]
             for owner in batch.forgets
@@ -112,15 +115,20 @@ class Ledger:
         ]
         orphans += [payload for _, payload in batch.drops]
         run("DELETE FROM payload WHERE owner = ? AND sha256 = ?", batch.drops)
-        run("DELETE FROM payload WHERE owner = ?", ((owner,) for owner in batch.forgets))
-        run("DELETE FROM event WHERE machine = ?", ((owner,) for owner in batch.forgets))
-        rows = ((key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.rows)
+        run("DELETE FROM payload WHERE owner = ?", [(owner,) for owner in batch.forgets])
+        run("DELETE FROM event WHERE machine = ?", [(owner,) for owner in batch.forgets])
+        rows = [(key, batch.now, SCHEMA, codec.dump(event)) for key, event in batch.rows]
         run("INSERT INTO event (machine, now, schema, event) VALUES (?, ?, ?, ?)", rows)
         run(
             "INSERT OR REPLACE INTO payload (owner, sha256, content) VALUES (?, ?, ?)",
-            ((keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.payloads),
+            [(keep.owner, keep.payload, keep.content if len(keep.content) <= INSIDE else None) for keep in batch.payloads],
         )
         return orphans
+
+    def _each(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Executes a statement for each row. Of the five of a batch most have none, and even that takes SQLite a while."""
+        if rows:
+            self._db.executemany(statement, rows)
 
     def _write(self, payload: bytes, content: bytes) -> None:
         path = self._files / payload.hex()
@@ -130,11 +138,6 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        folder = os.open(self._files, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def histories(self) -> Iterator[tuple[str, list[tuple[int, Event]]]]:
         """Gives every machine that is not forgotten: its key, and its events with their times, oldest first.

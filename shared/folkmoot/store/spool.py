@@ -9,6 +9,7 @@ bound what a power cut may cost (docs/decisions/0013).
 import os
 import struct
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,11 @@ from folkmoot.store import disk
 from folkmoot.wire import chunks
 
 LIMIT = 2 << 30  # bytes of all transfers (protocol.md, Numbers to start from), hence also of one
-# Bytes between two syncs, which is what a power cut costs at most: 7 % of a model of 1 MB, for 16 syncs. More of them would
-# cost time, and write the page of the notes and the file system's journal more often, which wears a card.
-SYNC = 65_536
+# What a power cut costs at most of a transfer: so many bytes, 7 % of a model of 1 MB, or what PAUSE brings, where that is more.
+# More syncs would cost time, and write the page of the notes and the file system's journal more often, which wears a card; on a
+# fast link, where a model is here in a second, they were a quarter of the time.
+SYNC = 65_536  # bytes
+PAUSE = 1.0  # seconds
 MOST = 64  # transfers at once: each has a file open, of the 1,024 that a process usually may have
 FORGET = 7 * 86_400  # seconds after which an abandoned transfer goes: the broker forgets its sessions then, too
 _CRC = struct.Struct("<I")
@@ -33,7 +36,8 @@ class _Coming:
     size: int
     chunk: int
     bitmap: chunks.Bitmap
-    file: int  # descriptor
+    synced: float  # when the last time, or when it was opened, in seconds of the spool's clock
+    file: int = -1  # descriptor
     unsynced: int = 0  # bytes
     entered: bool = False  # the folder's entry for the file is on the disk
 
@@ -49,12 +53,13 @@ class _Coming:
 class Spool:
     """The folder of transfers under way."""
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+    def __init__(self, folder: Path, limit: int = LIMIT, clock: Callable[[], float] = time.monotonic) -> None:
         """Makes the folder and drops transfers that nobody has gone on with for a week. Raises StoreFault.
 
-        `limit`: bytes of all transfers.
+        `limit`: bytes of all transfers; `clock`: seconds, of the time between two syncs alone.
         """
         self._folder = folder
+        self._clock = clock
         self.limit = limit
         self._coming: dict[bytes, _Coming] = {}
         try:
@@ -94,21 +99,24 @@ class Spool:
                 self._sync(coming)
         self._close(payload)
 
-    def resume(self, payload: bytes) -> bool:
-        """Whether there is a transfer that pieces can be written to; takes up one that an earlier life has left."""
+    def resume(self, payload: bytes) -> int:
+        """Gives the bytes of a piece of a transfer that pieces can be written to, also of one that an earlier life has left.
+
+        0 where there is none.
+        """
         if payload not in self._coming:
             if len(self._coming) >= MOST:
-                return False
+                return 0
             try:
                 with self._path(payload).open("rb") as file:
                     file.seek(-_END.size, os.SEEK_END)
                     mark, size, chunk = _END.unpack(file.read(_END.size))
             except OSError:  # it is not there, or too short
-                return False
+                return 0
             if mark != _MARK or not chunk > 0 or size > self.limit:
-                return False
+                return 0
             self.have(payload, size, chunk)
-        return True
+        return self._coming[payload].chunk
 
     def have(self, payload: bytes, size: int, chunk: int) -> chunks.Bitmap:
         """Gives which chunks are there, starting a new file where there is none of this size and chunk.
@@ -143,7 +151,7 @@ class Spool:
                 os.pwrite(coming.file, _CRC.pack(chunks.crc(data)), coming.note(index))
                 coming.bitmap.add(index)
                 coming.unsynced += len(data)
-                if coming.unsynced >= SYNC:
+                if coming.unsynced >= SYNC and self._clock() >= coming.synced + PAUSE:
                     self._sync(coming)
             except OSError as error:
                 raise disk.fault(self._folder, error) from None
@@ -172,7 +180,7 @@ class Spool:
 
     def _open(self, payload: bytes, size: int, chunk: int) -> _Coming:
         """Opens the file of a transfer, or makes it anew where it is not of this size and chunk. Raises OSError."""
-        coming = _Coming(size, chunk, chunks.Bitmap(chunks.count(size, chunk)), 0)
+        coming = _Coming(size, chunk, chunks.Bitmap(chunks.count(size, chunk)), self._clock())
         end, at = _END.pack(_MARK, size, chunk), coming.note(coming.bitmap.total)
         coming.file = os.open(self._path(payload), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -199,12 +207,8 @@ class Spool:
     def _sync(self, coming: _Coming) -> None:
         os.fdatasync(coming.file)
         if not coming.entered:
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        coming.unsynced, coming.entered = 0, True
+            disk.enter(self._folder)
+        coming.unsynced, coming.synced, coming.entered = 0, self._clock(), True
 
     def _close(self, payload: bytes) -> None:
         coming = self._coming.pop(payload, None)

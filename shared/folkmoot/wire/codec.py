@@ -80,37 +80,47 @@ def scan(data: bytes | memoryview, depth: int = DEPTH, entries: int = MAP) -> li
     """
     long: list[tuple[int, int, int]] = []
     end, at, total = len(data), 0, 0
-    left, last = 1, None  # items still to come at this level, and, in a map, its last key
+    left, last = 1, None  # what is still to come at this level, items or a map's entries, and, in a map, its last key
     around: list[tuple[int, bytes | None]] = []  # the same of the levels around it
     while left or around:
         if not left:
             left, last = around.pop()
             continue
-        start = at
+        left -= 1
         head = data[at] if at < end else _STOP
-        if head < _STOP and head & 31 < 24:  # most heads are one byte
+        if last is not None:
+            start = at
+            at = (
+                at + 1 if head < 24 else at + head - 0x5F if 0x60 <= head < 0x78 else _key(data, at)
+            )  # a number, or a short name
+            key = bytes(data[start:at])
+            if key <= last:
+                raise PeerFault("malformed", "the keys of a map are in order, none of them twice")
+            last = key
+            head = data[at] if at < end else _STOP
+        start = at
+        if head < 24:  # a small number
+            at += 1
+            continue
+        if head & 31 < 24 and head < _STOP:  # most heads are one byte
             major, value, at = head >> 5, head & 31, at + 1
         else:
             major, value, at = _head(data, at)
-        naming = last is not None and not left & 1
-        left -= 1
-        if major == 2 or major == 3:
+        if major < 2:
+            continue
+        if major < 4:
             at += value
             if at > end:
                 raise PeerFault("malformed", f"a string of {value} bytes where {end - at + value} are left")
             if value > LONG and major == 2:
                 long.append((start, at - value, at))
-        if naming:
-            key = bytes(data[start:at])
-            if major not in (0, 3) or (last is not None and key <= last):
-                raise PeerFault("malformed", "the keys of a map are numbers and text, in order, none of them twice")
-            last = key
-        elif 4 <= major <= 6:
+        elif major < 7:
             around.append((left, last))
-            left, last = _items(major, value, entries), b"" if major == 5 else None
-            total += left
-            if left > end - at:
-                raise PeerFault("malformed", f"{left} items where {end - at} bytes are left")
+            items = _items(major, value, entries)
+            left, last = (value, b"") if major == 5 else (items, None)
+            total += items
+            if items > end - at:
+                raise PeerFault("malformed", f"{items} items where {end - at} bytes are left")
             if total > ITEMS:
                 raise PeerFault("malformed", f"more than {ITEMS} items")
             if len(around) > depth:
@@ -118,6 +128,14 @@ def scan(data: bytes | memoryview, depth: int = DEPTH, entries: int = MAP) -> li
     if at != end:
         raise PeerFault("malformed", f"{end - at} bytes behind the item")
     return long
+
+
+def _key(data: bytes | memoryview, at: int) -> int:
+    """Gives where the key at `at` ends."""
+    major, value, at = _head(data, at)
+    if major not in (0, 3):
+        raise PeerFault("malformed", "the keys of a map are numbers and text")
+    return at + value if major == 3 else at
 
 
 def _head(data: bytes | memoryview, at: int) -> tuple[int, int, int]:
@@ -189,14 +207,12 @@ def parse(data: bytes | memoryview, *, limit: int, entries: int = MAP, apart: li
 def _set_apart(data: bytes | memoryview, long: list[tuple[int, int, int]], apart: list[memoryview]) -> bytes:
     """Gives `data` without its long byte strings, each a tag with its index in `apart`."""
     whole, at = memoryview(data), 0
-    lean = bytearray()
+    lean: list[bytes | memoryview] = []
     for start, content, end in long:
-        lean += whole[at:start]
-        lean += _APART_HEAD + cbor2.dumps(len(apart))
+        lean += (whole[at:start], _APART_HEAD, cbor2.dumps(len(apart)))
         apart.append(whole[content:end])
         at = end
-    lean += whole[at:]
-    return bytes(lean)
+    return b"".join((*lean, whole[at:]))
 
 
 def convert(value: Any, kind: type[T]) -> T:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from folkmoot.errors import PeerFault
-from folkmoot.hop.fetch import PATIENCE, PATIENCE_CAP, WINDOW, Fetch
+from folkmoot.hop.fetch import LEAST, PATIENCE, PATIENCE_CAP, WINDOW, Fetch
 from folkmoot.store.spool import Spool
 from folkmoot.wire import chunks, codec
 from folkmoot.wire.messages import Block, Get
@@ -109,3 +109,23 @@ def test_bytes_that_are_not_the_blob_s_start_it_over(tmp_path: Path) -> None:
     one.get(0)
     assert one.take(Block(blob=BLOB, index=0, size=CHUNK, data=wrong), 1) == "damaged"
     assert asked(one.get(2)) == [0]
+
+
+def test_a_download_goes_on_in_the_blocks_in_which_it_has_begun(tmp_path: Path) -> None:
+    first = fetch(tmp_path)
+    first.get(0)
+    first.take(block(0), 1)
+    second = Fetch(Spool(tmp_path), BLOB, len(DATA), 4 * CHUNK)
+    assert (second.chunk, asked(second.get(2))) == (CHUNK, list(range(1, WINDOW + 1)))
+
+
+def test_a_download_starts_over_where_its_blocks_no_longer_go_through(tmp_path: Path) -> None:
+    first = Fetch(Spool(tmp_path), BLOB, len(DATA), 4 * CHUNK)
+    first.get(0)
+    second = Fetch(Spool(tmp_path), BLOB, len(DATA), CHUNK, most=CHUNK)
+    assert (second.chunk, asked(second.get(2))) == (CHUNK, list(range(WINDOW)))
+
+
+def test_of_large_blocks_fewer_are_under_way(tmp_path: Path) -> None:
+    large = Fetch(Spool(tmp_path), bytes(32), 1 << 20, chunks.LARGE)
+    assert asked(large.get(0)) == list(range(LEAST))

@@ -11,7 +11,7 @@ from folkmoot.hop.batch import OBJECT, Batch
 from folkmoot.hop.lower import CATCH_UP, DONE, HEARTBEAT, HEARTBEAT_FIRST, Lower
 from folkmoot.store.ledger import INSIDE, Ledger
 from folkmoot.wire import codec
-from folkmoot.wire.chunks import CHUNK, count
+from folkmoot.wire.chunks import CHUNK, LARGE, PART, count
 from folkmoot.wire.messages import Answer, Chunk, Get, Hello, Invited, Receipt, Refuse, Request, Started, Status
 from tests.kit.ends import INLINE, TREE, bodies, down, lower, message, reasons, sent
 from tests.kit.questions import DEED, furnished, question
@@ -98,6 +98,23 @@ def test_pieces_wait_without_their_content_and_have_it_when_they_leave(tmp_path:
     assert b"".join(piece.data for piece in whole if isinstance(piece, Chunk)) == data
     assert all(isinstance(piece, Chunk) for piece in whole)
     assert [piece.index for piece in whole if isinstance(piece, Chunk)] == list(range(count(size, CHUNK)))
+
+
+def test_pieces_grow_with_what_a_connection_carries_and_those_of_one_answer_stay_as_they_are(tmp_path: Path) -> None:
+    data = bytes(LARGE * PART)
+    end = offering(tmp_path, data)
+    need, ok = (Receipt(status=status, payload=codec.digest(data)) for status in ("need", "ok"))  # type: ignore[arg-type]
+    end._answers.carried(LARGE * PART)
+    assert len(sent(down(end, need, ask=DEED), Chunk)) == count(len(data), CHUNK)
+    down(end, ok, ask=DEED)
+    down(end, question(round=2), ask=b"2" * 16)
+    batch, data = Batch(6), bytes(INLINE + CHUNK)
+    end.worked(batch, end.members[b"2" * 16], data)
+    assert [answer.chunk for answer in bodies(batch) if isinstance(answer, Answer)] == [LARGE]
+    end.disconnected()
+    assert end._answers.chunk == LARGE  # the next connection may carry as much
+    end.disconnected()
+    assert end._answers.chunk == CHUNK  # it has not
 
 
 def test_pieces_of_an_answer_that_is_gone_by_then_or_cannot_be_read_do_not_leave(tmp_path: Path) -> None:

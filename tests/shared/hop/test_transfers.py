@@ -10,7 +10,7 @@ import pytest
 from folkmoot.hop import events
 from folkmoot.hop.batch import Batch, Send
 from folkmoot.hop.ids import ask_id
-from folkmoot.hop.transfers import STALLED
+from folkmoot.hop.transfers import AHEAD, HURRY, STALLED
 from folkmoot.hop.upper import DAMAGED, Upper
 from folkmoot.store.spool import MOST, Spool
 from folkmoot.wire import chunks, codec
@@ -255,3 +255,48 @@ def test_what_a_transfer_has_itself_is_not_taken_from_it(tmp_path: Path, size: i
     spool.rest(b"a" * 32)
     assert spool.fits(b"a" * 32, size)
     assert 2 in spool.have(b"a" * 32, SIZE, PIECE)
+
+
+def roomy(folder: Path, members: int) -> Upper:
+    """Gives a home whose answers may be large."""
+    end = home(folder, members)
+    sums = end.rounds["k"].sums
+    assert isinstance(sums, Heap)
+    sums.limit = 1 << 30
+    return end
+
+
+def sized(number: int, size: int, piece: int = chunks.CHUNK) -> Answer:
+    """Gives the manifest of an answer of so many bytes."""
+    return msgspec.structs.replace(manifest(content(number)), size=size, chunk=piece)
+
+
+def test_no_more_is_asked_for_at_once_than_the_broker_holds(tmp_path: Path) -> None:
+    end = roomy(tmp_path, 4)
+    assert told(say(end, "d0", sized(0, 2 * AHEAD))) == [("d0", "need", "")]  # when nothing else is
+    assert told(say(end, "d1", sized(1, AHEAD // 2))) == []
+    for index in range(2 * AHEAD // chunks.CHUNK - AHEAD // 2 // chunks.CHUNK - 1):
+        piece = Chunk(payload=codec.digest(content(0)), index=index, data=bytes(chunks.CHUNK))
+        turns = told(say(end, "d0", piece))
+        assert turns == ([("d1", "need", "")] if index == 3 * AHEAD // 2 // chunks.CHUNK - 1 else [])
+    assert told(say(end, "d0", sized(0, 2 * AHEAD))) == [("d0", "need", "")]  # it has its place
+
+
+def test_small_pieces_count_as_the_messages_that_they_are(tmp_path: Path) -> None:
+    end = roomy(tmp_path, 2)
+    assert told(say(end, "d0", sized(0, AHEAD // 16, 1_024))) == [("d0", "need", "")]
+    assert told(say(end, "d1", sized(1, 1_024, 1_024))) == []
+
+
+def test_who_is_slow_holds_nobody_up_for_long(tmp_path: Path) -> None:
+    end = roomy(tmp_path, 2)
+    say(end, "d0", sized(0, AHEAD))
+    assert told(say(end, "d1", sized(1, AHEAD), now=1)) == []
+    assert end.wake is not None
+    assert end.wake <= HURRY
+    batch = Batch(HURRY)
+    end.tick(batch)
+    assert told(batch) == [("d1", "need", "")]
+    again = Batch(HURRY)
+    end.tick(again)
+    assert told(again) == []

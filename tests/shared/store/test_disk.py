@@ -124,10 +124,10 @@ import resource, sys
 from pathlib import Path
 from folkmoot.errors import DiskFault
 from folkmoot.store.ledger import Ledger
-from tests.shared.store.test_disk import LARGE, keep
+from tests.shared.store.test_disk import INSIDE, LARGE, keep
 ledger = Ledger(Path(sys.argv[1]) / "ledger.db")
-resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 17, resource.RLIM_INFINITY))
-for content in (LARGE, LARGE[:1 << 19]):
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, resource.RLIM_INFINITY))
+for content in (LARGE, LARGE[:INSIDE]):
     try:
         ledger.commit([keep(content)], {"now": 1})
     except DiskFault as fault:

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from folkmoot.errors import PeerFault
-from folkmoot.store.spool import FORGET, LIMIT, SYNC, Spool
+from folkmoot.store.spool import FORGET, LIMIT, PAUSE, SYNC, Spool
 from folkmoot.wire import chunks, codec
 
 CHUNK = 1_024
@@ -85,7 +86,8 @@ def test_a_power_cut_costs_at_most_what_came_since_the_last_sync(tmp_path: Path,
     synced: list[bytes] = []
     monkeypatch.setattr(os, "fdatasync", lambda file: synced.append(os.pread(file, 1 << 30, 0)))
     data = os.urandom(4 * SYNC + CHUNK)
-    payload, spool = codec.digest(data), Spool(tmp_path)
+    clock = count(step=PAUSE)  # a slow link: as many bytes as SYNC take longer
+    payload, spool = codec.digest(data), Spool(tmp_path, clock=lambda: next(clock))
     spool.have(payload, len(data), CHUNK)
     for index, part in enumerate(pieces(data)):
         spool.write(payload, index, part)
@@ -94,6 +96,19 @@ def test_a_power_cut_costs_at_most_what_came_since_the_last_sync(tmp_path: Path,
             (tmp_path / "cut" / f"{payload.hex()}.part").write_bytes(synced[-1])
             assert len(missing(tmp_path / "cut", data)) * CHUNK < len(data) - (index + 1) * CHUNK + SYNC
     assert len(synced) == 4
+
+
+def test_what_comes_faster_is_synced_once_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    now, rate = 0.0, 1 << 20  # bytes a second
+    data = os.urandom(3 * rate)
+    payload, spool = codec.digest(data), Spool(tmp_path, clock=lambda: now)
+    spool.have(payload, len(data), CHUNK)
+    for index, part in enumerate(pieces(data)):
+        now += len(part) / rate
+        spool.write(payload, index, part)
+    assert len(synced) == 3
 
 
 def test_an_orderly_end_notes_everything(tmp_path: Path) -> None:

@@ -19,6 +19,14 @@ def test_nothing_is_one_piece() -> None:
     assert chunks.piece(b"", 0, chunks.CHUNK) == b""
 
 
+@given(st.integers(0, 1 << 24))
+def test_a_piece_is_a_small_part_of_what_a_connection_has_carried(carried: int) -> None:
+    chunk = chunks.suited(carried)
+    assert chunk in (chunks.CHUNK, chunks.LARGE // 2, chunks.LARGE)
+    assert chunk == chunks.CHUNK or chunk * chunks.PART <= carried
+    assert chunk == chunks.LARGE or 2 * chunk * chunks.PART > carried
+
+
 @given(st.integers(1, 70), st.data())
 def test_a_bitmap_knows_what_is_there_and_survives_its_bytes(total: int, data: st.DataObject) -> None:
     bitmap, there = Bitmap(total), set()
