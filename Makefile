@@ -13,7 +13,7 @@ export PYTHON INSTALL ARGS
 
 PYTEST = .venv/bin/python -m pytest
 # Most tests wait for something most of the time: two at once take little more than half of it. ARGS=-n0: one after another.
-SPREAD = --numprocesses=2 --dist=loadfile
+SPREAD = --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 PYTEST_AUTHOR = .venv-author/bin/python -m pytest tests/author
 
 help: ## list the targets
