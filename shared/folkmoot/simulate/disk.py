@@ -15,7 +15,7 @@ from folkmoot.errors import PeerFault, StoreFault
 from folkmoot.hop import events, member
 from folkmoot.hop.answers import PREFIX as MEMBER
 from folkmoot.hop.batch import Batch, Event
-from folkmoot.store.spool import LIMIT, SYNC
+from folkmoot.store.spool import LIMIT
 from folkmoot.wire import chunks, codec
 
 EVENT = 16 << 20  # bytes of one journalled event
@@ -304,13 +304,15 @@ class Cache:
 
 
 class Spool:
-    """As folkmoot.store.spool.Spool: a piece that is written survives a crash, a synced one also a power cut."""
+    """As folkmoot.store.spool.Spool: a piece that is written survives a crash, and a power cut when it was synced.
 
-    __slots__ = ("_disk", "_unsynced", "limit")
+    The real one syncs once a second while pieces come, too: here a cut may take all that has come of a transfer.
+    """
+
+    __slots__ = ("_disk", "limit")
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
-        self._unsynced: dict[bytes, int] = {}
         self.limit = LIMIT
 
     def fits(self, payload: bytes, size: int) -> bool:
@@ -320,7 +322,7 @@ class Spool:
     def rest(self, payload: bytes) -> None:
         """Puts on the disk what is there of a transfer."""
         if payload in self._disk.parts:
-            self._sync(payload, self._disk.parts[payload])
+            self._sync(self._disk.parts[payload])
 
     def resume(self, payload: bytes) -> int:
         """Gives the bytes of a piece of a transfer that pieces can be written to; 0 where there is none."""
@@ -349,16 +351,12 @@ class Spool:
             part.content[index * part.chunk : index * part.chunk + len(data)] = data
             part.bitmap.add(index)
             part.fresh.add(index)
-            self._unsynced[payload] = self._unsynced.get(payload, 0) + len(data)
-            if self._unsynced[payload] >= SYNC:
-                self._sync(payload, part)
         return part.bitmap.full
 
-    def _sync(self, payload: bytes, part: _Part) -> None:
+    def _sync(self, part: _Part) -> None:
         self._disk.step()
         part.fresh.clear()
         part.entered = True
-        self._unsynced[payload] = 0
 
     def read(self, payload: bytes) -> bytes:
         """Gives the whole payload."""
@@ -366,10 +364,9 @@ class Spool:
 
     def drop(self, payload: bytes) -> None:
         """Forgets a transfer."""
-        self._unsynced.pop(payload, None)
         self._disk.parts.pop(payload, None)
 
     def close(self) -> None:
         """Puts on the disk what is there."""
-        for payload, part in self._disk.parts.items():
-            self._sync(payload, part)
+        for part in self._disk.parts.values():
+            self._sync(part)

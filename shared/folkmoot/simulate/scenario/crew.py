@@ -13,6 +13,7 @@ from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.home import Branches, Parcel, Seen
 from folkmoot.simulate.scenario.life import Tally
 from folkmoot.simulate.scenario.trade import School
+from folkmoot.simulate.tiers import tier
 from folkmoot.wire import bundle
 
 Step = tuple[int, Sequence[Parcel]]
@@ -160,5 +161,7 @@ def hire(scenario: Scenario, program: bytes, workers: int) -> list[Crew]:
     branches = profile.branches(scenario)
     if not workers:
         return [Here(scenario, range(branches), program)]
+    for name in ("gateway", "device"):
+        tier(name)  # once for all processes
     count = min(workers, branches)
     return [There(scenario, range(at * branches // count, (at + 1) * branches // count), program) for at in range(count)]

@@ -42,10 +42,9 @@ def play(
     data = read(scenario.task)
     content, _ = bundle.load(data)
     with _few_collections():
-        centre = Centre(scenario, data)
-        crews = hire(scenario, content.program, workers)
+        crews = hire(scenario, content.program, workers)  # first: homes are built while the cloud's program is loaded
         try:
-            return _run(scenario, centre, crews, tell, {"workers": workers}, began)
+            return _run(scenario, Centre(scenario, data), crews, tell, {"workers": workers}, began)
         finally:
             for each in crews:
                 each.leave()
