@@ -1,9 +1,9 @@
 """Aggregation alone, over very many homes: `python -m benchmarks.multitude 100000`, minutes.
 
-Three tiers of regional gateways, a hundred members below each of the lowest and ten below the others: homes hang on towns,
-these on counties, these on states, and these on the cloud. A home is one member, which answers with an update that nobody has
-learnt: what is inside of it is not simulated, for above it the answer of a gateway is one as a device's is. One round of
-`digits-mlp`, in as many processes as there are processors.
+Three tiers of regional gateways, fifty members below each of the lowest and ten below the others: homes hang on towns, these on
+counties, these on states, and these on the cloud. (A state names its 5,000 homes in one message, which may have 256 KiB.) A
+home is one member, which answers with an update that nobody has learnt: what is inside of it is not simulated, for above it the
+answer of a gateway is one as a device's is. One round of `digits-mlp`, in as many processes as there are processors.
 """
 
 import json
@@ -15,7 +15,7 @@ from benchmarks.runner import MIB, watched
 from folkmoot.simulate.scenario.document import Data, Fleet, Line, Region, Scenario
 from folkmoot.simulate.scenario.play import play
 
-TOWN, STEP = 100, 10  # members of the lowest regional gateways, and of those above them
+TOWN, STEP = 50, 10  # members of the lowest regional gateways, and of those above them
 
 
 def scenario(homes: int) -> Scenario:

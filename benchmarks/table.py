@@ -44,8 +44,8 @@ RACES = (
     Race(
         "multitude",
         "aggregation alone, 100,000 simulated homes",
-        "One round of `digits-mlp` on virtual time, from the start of the process: three tiers of regional gateways, a "
-        "hundred homes below each of the lowest and ten members below the others. A home is one member that answers with an "
+        "One round of `digits-mlp` on virtual time, from the start of the process: three tiers of regional gateways, "
+        "fifty homes below each of the lowest and ten members below the others. A home is one member that answers with an "
         "update which nobody has learnt: what is inside of it is not simulated. Messages and bytes are those of all hops, rows "
         "those of the cloud's database. No peer has tiers.",
         ("multitude 100000",),
