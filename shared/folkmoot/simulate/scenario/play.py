@@ -9,13 +9,16 @@ from time import perf_counter
 
 from folkmoot import tasks
 from folkmoot.errors import PeerFault, UserFault
+from folkmoot.hop.ports import ROOM
 from folkmoot.simulate.result.tables import Result, Scalar
-from folkmoot.simulate.scenario import crew, outcome
+from folkmoot.simulate.scenario import crew, outcome, profile
 from folkmoot.simulate.scenario.centre import Centre, Clockwork
 from folkmoot.simulate.scenario.crew import Crew, Hire
 from folkmoot.simulate.scenario.document import Scenario
+from folkmoot.simulate.scenario.trade import MAX_PACKET
 from folkmoot.simulate.tiers import tier
-from folkmoot.wire import bundle
+from folkmoot.wire import bundle, codec
+from folkmoot.wire.messages import Device, Hello
 
 LOOK = 0.2  # seconds between two words about how far it is
 
@@ -40,7 +43,8 @@ def play(
     """
     began = perf_counter()
     data = read(scenario.task)
-    content, _ = bundle.load(data)
+    content, program = bundle.load(data)
+    _named(scenario, program.manifest.contract.name)
     with _few_collections():
         crews = hire(scenario, content.program, workers)  # first: homes are built while the cloud's program is loaded
         try:
@@ -48,6 +52,21 @@ def play(
         finally:
             for each in crews:
                 each.leave()
+
+
+def _named(scenario: Scenario, contract: str) -> None:
+    """Raises UserFault where more devices hang below a gateway of the cloud than its hello, one message, has room for."""
+    fleet, tops = scenario.fleet, profile.branches(scenario)
+    below = -(-fleet.devices // tops)
+    one = Device("dev-0000000", "sleeping", scenario.data.each or 1_000, data=contract)
+    bytes_each = len(codec.dump(Hello(devices=(one, one)))) - len(codec.dump(Hello(devices=(one,))))
+    most = (MAX_PACKET - ROOM) // bytes_each
+    if below > most:
+        what = fleet.regions[0].name if fleet.regions else "home"
+        raise UserFault(
+            f"{below:,} devices hang below one gateway of the cloud, which can name {most:,} in its hello: have at least "
+            f"{-(-fleet.devices // most):,} gateways of the tier {what}"
+        )
 
 
 @contextmanager

@@ -187,6 +187,8 @@ def test_a_run_that_cannot_end_is_given_up() -> None:
         ({"run": {"plan": {"only": ["nose"]}}}, "run: task digits-mlp does not train nose"),
         ({"run": {"cohort": {"devices": 20}, "precision": {"cap": 1 << 22}}}, "lower the cap"),
         ({"run": {"precision": {"scale": 52}}}, "scale"),
+        ({"fleet": Fleet(homes=1, devices=9_000)}, "have at least 2 gateways of the tier home"),
+        ({"fleet": Fleet(homes=90, devices=9_000, regions=(Region(name="county", count=1),))}, "of the tier county"),
     ],
 )
 @pytest.mark.parametrize("workers", [0, 1])
