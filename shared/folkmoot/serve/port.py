@@ -7,7 +7,7 @@ from typing import Any
 
 from folkmoot.clock import Timeline
 from folkmoot.hop.batch import Batch, Fault, Send
-from folkmoot.link.face import Arrived, Connected, Disconnected, Event, Last, Link, Stopped
+from folkmoot.link.face import Arrived, Connected, Disconnected, Event, Failed, Last, Link, Stopped
 from folkmoot.serve.outlet import Outlet
 from folkmoot.store.ledger import Ledger
 from folkmoot.wire.messages import Status
@@ -91,8 +91,9 @@ class Port:
             self._post(self.hop, event)
             return
         failed = self.outlet.hear(event, self._timeline.now)
-        if failed is not None:
-            log.warning("the broker refused a message", extra={"hop": self.hop, "kind": type(failed.body).__name__})
+        if failed is not None and isinstance(event, Failed):
+            about = {"hop": self.hop, "kind": type(failed.body).__name__, "reason": event.reason}
+            log.warning("the broker refused a message", extra=about)
         if isinstance(event, Connected | Disconnected):
             self.standing(isinstance(event, Connected))
             self._post(self.hop, event)
