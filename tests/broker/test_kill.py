@@ -17,7 +17,9 @@ EPOCHS = 60  # a round lasts about a second: there is a middle to kill in
 
 
 @pytest.mark.broker
-@pytest.mark.parametrize("transform", [None, "int8"], ids=["float32", "int8"])
+@pytest.mark.parametrize(
+    "transform", [pytest.param(None, id="float32"), pytest.param("int8", id="int8", marks=pytest.mark.slow)]
+)
 def test_a_run_survives_the_death_of_a_device_a_gateway_and_the_cloud(tmp_path: Path, transform: str | None) -> None:
     task = tasks.read("digits-mlp")
     with Town(tmp_path, HOMES) as town:

@@ -10,6 +10,12 @@ from folkmoot.simulate.faults import trial
 from tests.scenarios import mutations
 
 SEEDS = 600  # within which each of them must be found
+# Those whose seeds take longest are hunted with the slow tests alone.
+LONG = ("never_ask_again", "need_no_minimum", "believe_what_is_damaged")
+NAMES = [
+    pytest.param(mutation.__name__, marks=pytest.mark.slow) if mutation.__name__ in LONG else mutation.__name__
+    for mutation in mutations.ALL
+]
 
 
 def hunt(name: str) -> str:
@@ -20,7 +26,7 @@ def hunt(name: str) -> str:
     return next((f"seed {one.plan.seed}: {one.broken}" for one in verdicts if one.broken), "")
 
 
-@pytest.mark.parametrize("name", [mutation.__name__ for mutation in mutations.ALL])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_bug_in_the_protocol_is_found(name: str) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
         found = alone.submit(hunt, name).result()
