@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -72,7 +73,10 @@ def run(command: Sequence[str | Path], seconds: float, environment: Mapping[str,
                 process.wait()
         figures = last(out.read_text("utf-8", "replace"))
         if process.returncode or figures is None:
-            raise Failed(f"exit code {process.returncode}: {log.read_text('utf-8', 'replace')[-2000:].strip()}")
+            said = log.read_text("utf-8", "replace").strip()
+            print(said[-2000:], file=sys.stderr)
+            # What is kept with the results is the last line: those above it name folders of one machine.
+            raise Failed(f"exit code {process.returncode}: {said.splitlines()[-1] if said else ''}".rstrip())
     return Ran({"peak_mib": most[0] / MIB, **figures}, time.monotonic() - began)
 
 

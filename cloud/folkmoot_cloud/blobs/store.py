@@ -66,7 +66,7 @@ class Folder:
                 os.fsync(file.fileno())
             fresh.replace(path)
             for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
-                _sync(folder)
+                disk.enter(folder)
         except OSError as error:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
@@ -80,12 +80,3 @@ class Folder:
                 return file.read(-1 if count is None else count)
         except OSError as error:
             raise disk.fault(path, error) from None
-
-
-def _sync(folder: Path) -> None:
-    """Has the folder's own entries on the disk: without it a renamed file can be gone after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -44,7 +44,7 @@ def play(
     began = perf_counter()
     data = read(scenario.task)
     content, program = bundle.load(data)
-    _named(scenario, program.manifest.contract.name)
+    _check_tree(scenario, program.manifest.contract.name)
     with _few_collections():
         crews = hire(scenario, content.program, workers)  # first: homes are built while the cloud's program is loaded
         try:
@@ -54,7 +54,7 @@ def play(
                 each.leave()
 
 
-def _named(scenario: Scenario, contract: str) -> None:
+def _check_tree(scenario: Scenario, contract: str) -> None:
     """Raises UserFault where more devices hang below a gateway of the cloud than its hello, one message, has room for."""
     fleet, tops = scenario.fleet, profile.branches(scenario)
     below = -(-fleet.devices // tops)
