@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 MARGIN_LEAST, MARGIN_MOST = 250, 5_000
 # When a home is switched on, its devices appear one after another: the cloud hears of them together (ms).
 QUIET = 300
+QUIET_EACH = 1  # for each that it has named before: news of thousands, which are said as a whole, do not fill the line
 
 History = tuple[str, list[tuple[int, Event]]]
 """A machine's key and its events with their times."""
@@ -117,7 +118,7 @@ class Gateway:
         body = self._below.receive(down, event.topic, event.payload)
         down.acks.append(event.token)
         if self._dirty is None and isinstance(body, Status | Hello):
-            self._dirty = down.now + QUIET
+            self._dirty = down.now + max(QUIET, len(self._above.hello.devices or ()) * QUIET_EACH)
 
     def _home(self) -> tuple[Device, ...]:
         """Gives the leaves below, as the hello lists them."""
@@ -253,22 +254,21 @@ class Gateway:
             return tuple(
                 events.Invitation(name, None if ready[name].devices is not None else (Invited(name),)) for name in able
             )
+        ways = self._ways()
         by_way: dict[str, list[Invited]] = {}
         for leaf in ask.each:
-            by_way.setdefault(self._way(leaf.device), []).append(leaf)
+            by_way.setdefault(ways.get(leaf.device, leaf.device), []).append(leaf)
         return tuple(
             events.Invitation(name, tuple(leaves), -(-ask.goal * len(leaves) // len(ask.each)), here=name in ready)
             for name, leaves in sorted(by_way.items())
         )
 
-    def _way(self, device: str) -> str:
-        """Gives the member below that leads to a leaf: itself, or the gateway that lists it."""
-        if device in self._below.roster.entries:
-            return device
-        for name, entry in self._below.roster.entries.items():
-            if entry.hello is not None and any(one.name == device for one in entry.hello.devices or ()):
-                return name
-        return device
+    def _ways(self) -> dict[str, str]:
+        """Gives the gateway below that leads to a leaf, by its name; all other leaves are members themselves."""
+        entries = self._below.roster.entries
+        listed = [(name, entry.hello.devices) for name, entry in entries.items() if entry.hello is not None]
+        # Of two that list the same one, the first one that we have heard of.
+        return {one.name: name for name, devices in reversed(listed) for one in devices or () if one.name not in entries}
 
     def _retract(self, down: Batch, item: member.Member) -> None:
         """Takes out of a round what its Ask had and has no more. Raises StoreFault where an answer in it is gone."""

@@ -63,14 +63,17 @@ class _Form(msgspec.Struct, frozen=True):
 
 def dump(partial: Partial) -> bytes:
     """Gives the payload's bytes: the same partial always gives the same bytes."""
-    return cbor2.dumps(
+    return cbor2.dumps(  # in order as it is: to have cbor2 see to that takes twice as long
         {
-            "groups": {name: [it.weight, _array(it)] for name, it in partial.groups.items()},
+            "groups": {name: [it.weight, _array(it)] for name, it in sorted(partial.groups.items(), key=_rank)},
             "leaves": [[leaf.device, leaf.fate, leaf.note] for leaf in partial.leaves],
-            "metrics": dict(partial.metrics),
-        },
-        canonical=True,
+            "metrics": dict(sorted(partial.metrics.items(), key=_rank)),
+        }
     )
+
+
+def _rank(entry: tuple[str, object]) -> tuple[int, bytes]:
+    return codec.rank(entry[0])
 
 
 def _array(group: Group) -> Any:

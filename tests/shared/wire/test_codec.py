@@ -48,6 +48,7 @@ def test_a_message_comes_out_as_it_went_in(envelope: Envelope) -> None:
     assert codec.unseal(sealed, limit=LIMIT) == arrived
     assert codec.unseal(memoryview(sealed), limit=LIMIT) == arrived
     assert codec.seal(codec.unseal(sealed, limit=LIMIT)) == sealed
+    assert cbor2.dumps(cbor2.loads(sealed), canonical=True) == sealed
     remembered = codec.sealed(envelope)
     assert remembered == sealed
     assert codec.unseal(remembered, limit=LIMIT) == arrived

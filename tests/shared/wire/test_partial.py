@@ -40,6 +40,7 @@ def test_a_partial_comes_out_as_it_went_in(value: Partial) -> None:
     data = partial.dump(value)
     assert partial.load(data, limit=LIMIT) == value
     assert partial.dump(partial.load(data, limit=LIMIT)) == data
+    assert cbor2.dumps(cbor2.loads(data), canonical=True) == data
 
 
 @given(partials, st.data())
