@@ -3,10 +3,11 @@
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,16 @@ def test_a_federation_learns_and_every_figure_is_earned(tmp_path: Path, broker: 
     # A seed decides everything: neither who answers first nor how messages travel makes a difference.
     MODELS.add(said["model_sha256"])
     assert len(MODELS) == 1
+
+
+@pytest.mark.slow
+def test_a_federation_learns_from_updates_of_a_byte_an_element(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    arguments = command(*SMALL, "--transform", "int8", "--keep", kept, "--json")
+    said = json.loads(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    assert said["accuracy"] > 0.9
+    with closing(sqlite3.connect(kept / "cloud" / "cloud.sqlite")) as database:
+        assert database.execute("SELECT transform FROM runs").fetchall() == [("int8",)]
 
 
 def _see_only_their_own(kept: Path, held_out: int) -> None:

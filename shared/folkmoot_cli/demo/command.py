@@ -42,6 +42,9 @@ async def demo(
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the strategy.")
     ] = None,
+    transform: Annotated[
+        str | None, typer.Option(help="How updates travel: int8 is a quarter of the bytes.", show_default="float32")
+    ] = None,
     task: Annotated[str, typer.Option(help="A task that comes with Folkmoot and learns digits.")] = "digits-mlp",
     broker: Annotated[Kind, typer.Option(help="Which MQTT broker; `auto` takes Mosquitto where it is installed.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Of how the digits are dealt, and of the training.")] = 0,
@@ -59,7 +62,7 @@ async def demo(
     """
     began = time.monotonic()
     options = dict(map(read_option, option or []))
-    plan = Plan(gateways, devices, rounds, epochs, strategy, options, task, broker=broker, seed=seed)
+    plan = Plan(gateways, devices, rounds, epochs, strategy, options, task, broker, seed, transform)
     try:
         with _endable(), _folder(keep) as folder:
             output.note(f"starting a cloud, {gateways} gateways and {devices} devices on this machine")
@@ -99,6 +102,7 @@ async def _learn(cloud: Cloud, plan: Plan, progress: Progress) -> Json:
         "rounds": plan.rounds,
         "plan": {"epochs": plan.epochs, "seed": plan.seed},
         "deadline_seconds": DEADLINE,
+        "transform": plan.transform,
     }
     started = await cloud.post("runs", body=body)
     run = started

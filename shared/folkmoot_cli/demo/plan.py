@@ -27,6 +27,7 @@ class Plan:
     task: str = "digits-mlp"
     broker: Kind = "auto"
     seed: int = 0
+    transform: str | None = None
 
     def __post_init__(self) -> None:
         """Raises UserFault for what cannot be, before anything is started."""
@@ -37,6 +38,8 @@ class Plan:
             wanted = f"give --devices {digits.DEALT // LEAST} or fewer"
             raise UserFault(f"{digits.DEALT:,} images are too few for {self.devices} devices: {wanted}")
         plugins.load("strategies", self.strategy, self.options)
+        if self.transform is not None:
+            plugins.load("transforms", self.transform)
         _, program = bundle.load(tasks.read(self.task))
         if program.manifest.contract.name != digits.CONTRACT:
             raise UserFault(f"the demo has digits to deal; task {self.task} learns from {program.manifest.contract.name}")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from folkmoot.errors import UserFault
 from folkmoot.store.examples import Reader
 from folkmoot.tasks import digits
 from folkmoot_cli.demo import shards
@@ -40,6 +41,11 @@ def test_two_of_three_homes_are_poor_in_some_digits(tmp_path: Path) -> None:
     rich, *poor = shards.store(homes, places, seed=0).values()
     assert rich.min() > 20
     assert all((counts < 15).sum() >= 3 for counts in poor)
+
+
+def test_a_transform_that_there_is_not_is_refused_before_anything_starts() -> None:
+    with pytest.raises(UserFault, match="there is no transform 'int7'; there are int8"):
+        Plan(transform="int7")
 
 
 def test_settings_are_written_as_they_are_read() -> None:
