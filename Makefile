@@ -37,7 +37,7 @@ test-slow: setup ## the tests that take minutes each
 	@.ci/venv author
 	@# Most of the first lot waits for something, and the second one is arithmetic: it takes what the first one leaves.
 	@said=$$(mktemp); nice -n 19 $(PYTEST_AUTHOR) $(ARGS) -m slow >"$$said" 2>&1 & author=$$!; \
-	$(PYTEST) $(ARGS) -m slow --ignore tests/author; code=$$?; \
+	$(PYTEST) $(SPREAD) $(ARGS) -m slow --ignore tests/author; code=$$?; \
 	wait $$author || code=1; cat "$$said"; rm "$$said"; exit $$code
 
 test-all: test test-slow ## every test there is
