@@ -250,7 +250,7 @@ class Hub:
     def _retain(self, topic: str, payload: bytes) -> None:
         known = topic in self._retained
         if payload:
-            self._retained[topic] = bytes(payload)
+            self._retained[topic] = payload
             if not known:
                 insort(self._topics, topic)
         elif known:

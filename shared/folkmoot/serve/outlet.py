@@ -97,7 +97,7 @@ class Outlet:
 
     def last(self, send: Send, delay_s: int = 0) -> Last:
         """Gives a message that does not wait here, for a will or a goodbye."""
-        return Last(self._topic(send), bytes(self._seal(send, send.body, None)), send.retain, delay_s)
+        return Last(self._topic(send), self._seal(send, send.body, None), send.retain, delay_s)
 
     def _put(self, send: Send) -> None:
         """Puts a message behind all that wait, in the place of an older one of its kind."""

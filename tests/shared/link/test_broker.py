@@ -8,7 +8,10 @@ import pytest
 from folkmoot.errors import UserFault
 from folkmoot.link import mosquitto
 from folkmoot.link.broker import Broker, amqtt_broker, any_broker, free_port, mosquitto_broker
+from folkmoot.link.endpoint import Endpoint
+from folkmoot.link.face import Connected, Stopped
 from tests.kit.broker import program
+from tests.kit.ear import join
 
 pytestmark = pytest.mark.broker
 
@@ -23,9 +26,12 @@ def reachable(port: int) -> bool:
 
 
 @pytest.mark.parametrize("role", ["home", "cloud"])
-def test_mosquitto_takes_the_configuration_that_we_generate(role: mosquitto.Role, tmp_path: Path) -> None:
+async def test_mosquitto_takes_the_configuration_that_we_generate(role: mosquitto.Role, tmp_path: Path) -> None:
     with mosquitto_broker(program(), role, tmp_path) as running:
-        assert reachable(running.port)
+        link, ear = join(Endpoint("127.0.0.1", running.port), "probe", "probe")
+        await ear.next(Connected)  # before it serves somebody, it does not know yet what it is to do when it is ended
+        link.stop()
+        await ear.next(Stopped)
         log = (tmp_path / "broker.log").read_text()
     assert "rror" not in log
     assert (tmp_path / "mosquitto.db").exists()  # what it keeps lies where we said
