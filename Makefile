@@ -14,6 +14,7 @@ export PYTHON INSTALL ARGS
 PYTEST = .venv/bin/python -m pytest
 # Most tests wait for something most of the time: two at once take little more than half of it. ARGS=-n0: one after another.
 SPREAD = --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+SPREAD_AUTHOR = --numprocesses=2 --dist=worksteal
 PYTEST_AUTHOR = .venv-author/bin/python -m pytest tests/author
 
 help: ## list the targets
@@ -30,15 +31,13 @@ test: setup ## the tests, against real brokers and databases: some minutes
 	@.ci/services
 	@.ci/venv author
 	$(PYTEST) $(SPREAD) $(ARGS) -m "not slow" --ignore tests/author
-	$(PYTEST_AUTHOR) --numprocesses=2 --dist=worksteal $(ARGS) -m "not slow"
+	$(PYTEST_AUTHOR) $(SPREAD_AUTHOR) $(ARGS) -m "not slow"
 
 test-slow: setup ## the tests that take minutes each
 	@.ci/services
 	@.ci/venv author
-	@# Most of the first lot waits for something, and the second one is arithmetic: it takes what the first one leaves.
-	@said=$$(mktemp); nice -n 19 $(PYTEST_AUTHOR) $(ARGS) -m slow >"$$said" 2>&1 & author=$$!; \
-	$(PYTEST) $(SPREAD) $(ARGS) -m slow --ignore tests/author; code=$$?; \
-	wait $$author || code=1; cat "$$said"; rm "$$said"; exit $$code
+	$(PYTEST) $(SPREAD) $(ARGS) -m slow --ignore tests/author
+	$(PYTEST_AUTHOR) $(SPREAD_AUTHOR) $(ARGS) -m slow
 
 test-all: test test-slow ## every test there is
 
