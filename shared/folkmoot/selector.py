@@ -4,13 +4,13 @@ A module in `folkmoot/selectors/` that has `Options` and `make` is a selector by
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Eligible:
+
+class Eligible(msgspec.Struct, frozen=True, gc=False):
     """A device that could take part now."""
 
     device: str
