@@ -63,12 +63,13 @@ class Batches(ABC):
 
     def _epochs(self, ids: "array[int]", epochs: Iterable[int], order: Random) -> Iterator[tuple[int, Array, Array]]:
         for epoch in epochs:
+            if epoch:
+                order.shuffle(ids)
             batch = None
             for batch in self._read(ids):
                 yield epoch, *batch
             if batch is None:
                 raise JobFault("no_examples", "they were all dropped while the job went on")
-            order.shuffle(ids)
 
     def _read(self, ids: "array[int]") -> Iterator[Batch]:
         for at in range(0, len(ids), self._size):
