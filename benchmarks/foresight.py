@@ -15,8 +15,9 @@ from statistics import median
 import numpy as np
 
 from folkmoot.simulate.scenario import document
-from folkmoot_cloud.predictions.forecast import Forecast, forecast
+from folkmoot_cloud.predictions.forecast import forecast
 from folkmoot_cloud.predictions.measured import Power, Wish
+from folkmoot_cloud.predictions.outlook import Forecast
 from folkmoot_cloud.runner.campaign import Cohort
 from folkmoot_cloud.runner.load import selector
 from tests.kit import played

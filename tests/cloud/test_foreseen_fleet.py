@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Scenario
-from folkmoot_cloud.predictions.forecast import Spread, forecast
+from folkmoot_cloud.predictions.forecast import forecast
 from folkmoot_cloud.predictions.measured import Power, Wish
+from folkmoot_cloud.predictions.outlook import Spread
 from folkmoot_cloud.runner.campaign import Cohort
 from folkmoot_cloud.runner.load import selector
 from tests.kit import played

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from folkmoot_cloud.predictions.forecast import Forecast, Sooner
 from folkmoot_cloud.predictions.measured import Power
+from folkmoot_cloud.predictions.outlook import Forecast, Sooner
 
 # A shorter deadline pays off where it saves a tenth of a round's time and costs at most one answer in twenty.
 SAVES, COSTS = 0.9, 0.95

@@ -13,8 +13,9 @@ from folkmoot_cloud.database import Database, ReadSession
 from folkmoot_cloud.faults import Conflict, Fault, Invalid, NotFound
 from folkmoot_cloud.predictions import advice, repository
 from folkmoot_cloud.predictions.comparison import compare
-from folkmoot_cloud.predictions.forecast import Forecast, forecast
+from folkmoot_cloud.predictions.forecast import forecast
 from folkmoot_cloud.predictions.measured import Device, Effort, Fleet, Past, Power, Wish
+from folkmoot_cloud.predictions.outlook import Forecast
 from folkmoot_cloud.predictions.repository import Come, Found, Listed
 from folkmoot_cloud.predictions.schemas import BasisView, BecomesView, ForeseenView, PredictionView, SoonerView, TakesView
 from folkmoot_cloud.rounds.fates import Fate
