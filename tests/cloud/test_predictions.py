@@ -121,11 +121,25 @@ async def test_what_cannot_be_started_cannot_be_predicted(cloud: Cloud) -> None:
         ({"strategy": {"name": "fedsgd"}}, "there is no strategy 'fedsgd'"),
         ({"cohort": {"gateways": ["g7"]}}, "gateway g7 is not known"),
         ({"rounds": 0}, "body/rounds: "),
-        ({"buffer": 2, "offline": {}}, "asynchronous runs are not predicted"),
+        ({"buffer": 2}, "buffer needs offline"),
     ):
         response = await cloud.client.post("/v1/predictions", json={"task": "toy", **wrong})
         assert response.status_code == 422
         assert says in response.json()["detail"]
+
+
+async def test_an_asynchronous_run_is_predicted_from_rounds_that_waited(cloud: Cloud) -> None:
+    await meet(cloud)
+    await play(cloud, (await cloud.run())["id"], 1)
+    found = await predict(cloud, "toy", rounds=3, evaluate=False, buffer=2, offline={"staleness": 9})
+    is_exactly(found["run"]["seconds"], 7.5)  # versions at 2.5 s of the first home, at 5 s of both, and at 7.5 s of the first
+    assert found["devices"]["answered"] == {"p10": 2, "median": 2, "p90": 3}
+    is_exactly(found["run"]["drop_outs"], 1)
+    is_exactly(found["run"]["bytes_up"], 2 * UP)
+    assert found["advice"] is None
+    assert [one["deadline"] for one in found["deadlines"]] == [600]
+    assert any("only rounds that waited" in note for note in found["notes"])
+    assert not any("counted as drop-outs" in note for note in found["notes"])
 
 
 async def test_who_is_gone_is_not_counted_on(cloud: Cloud) -> None:

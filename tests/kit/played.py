@@ -56,9 +56,9 @@ def play(scenario: Scenario, epochs: int, workers: int = 0) -> Played:
             case RoundOpened(number=number):
                 opened[number] = row.at
             case RoundClosed(number=number) as closed:
-                up, down = (sum(each) for each in zip(*closed.traffic.values(), strict=True))
-                up += closed.sums.metrics.get("bytes_up", 0)
-                down += closed.sums.metrics.get("bytes_down", 0)
+                below = closed.sums.metrics
+                up = sum(up for up, _ in closed.traffic.values()) + below.get("bytes_up", 0)
+                down = sum(down for _, down in closed.traffic.values()) + below.get("bytes_down", 0)
                 seconds = (row.at - opened[number]) / 1000
                 deadline = float(scenario.run["deadline_seconds"])
                 rounds.append(Past(deadline, seconds, effort, up, down, list(fates_of(closed).values())))

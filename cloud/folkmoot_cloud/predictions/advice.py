@@ -46,11 +46,13 @@ def notes(found: Forecast, power: Power) -> list[str]:
     return said
 
 
-def unknown(*, late_counts: bool, other_bytes: bool) -> list[str]:
+def unknown(*, late_counts: bool, asynchronous: bool, other_bytes: bool) -> list[str]:
     """Gives what of the run itself the figures do not know, one sentence each."""
     said = []
     if late_counts:
         said.append("late answers are counted as drop-outs, though `offline` lets them count in a later round")
+    if asynchronous:
+        said.append("only rounds that waited for whom they asked have been looked at; who is away is taken to be for one job")
     if other_bytes:
         said.append("bytes from devices to their gateways are those of rounds of another `transform`, at least in part")
     return said

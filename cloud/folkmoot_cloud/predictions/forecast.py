@@ -6,7 +6,7 @@ from math import ceil, floor, log10
 import numpy as np
 
 from folkmoot.selector import Selector
-from folkmoot_cloud.predictions import way
+from folkmoot_cloud.predictions import asynchrony, way
 from folkmoot_cloud.predictions.closing import Closed, close
 from folkmoot_cloud.predictions.draws import ENTRIES, WORLDS, Draws, draw
 from folkmoot_cloud.predictions.measured import Fleet, Power, Wish
@@ -34,11 +34,13 @@ def forecast(
     """Gives what a run is going to take; None where it never finds as many devices as it needs.
 
     `fleet` has one round at least in which a job was measured; `sooner`: tries shorter deadlines as well, which takes half of
-    the time.
+    the time. Not of asynchronous runs, whose rounds wait for the next answers and not for the last ones.
     """
     answered = way.answered(fleet)
     paces = pace(fleet, answered.usual)
     ways = way.way(fleet, paces, answered)
+    if wish.buffer:
+        return asynchrony.forecast(fleet, wish, power, paces, ways, selector, rng, entries)
     draws = draw(fleet, wish, paces, ways, selector, rng, entries)
     if not len(draws.goal):
         return None

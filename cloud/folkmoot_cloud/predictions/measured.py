@@ -84,6 +84,8 @@ class Wish:
     over_selection: float
     most: int  # devices that a round may ask
     evaluate: bool
+    buffer: int = 0  # answers that make a version, of whichever round; 0: rounds are synchronous
+    staleness: int = 0  # versions that such an answer may be behind
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from folkmoot.errors import UserFault
 from folkmoot_cloud.database import Database, ReadSession
-from folkmoot_cloud.faults import Conflict, Fault, Invalid, NotFound
+from folkmoot_cloud.faults import Conflict, Fault, NotFound
 from folkmoot_cloud.predictions import advice, repository
 from folkmoot_cloud.predictions.comparison import compare
 from folkmoot_cloud.predictions.forecast import forecast
@@ -45,10 +45,6 @@ async def predict(
     where it would wait for ever.
     """
     task, run = await runs.make(session, tenant, new, at)
-    if run.buffer is not None:
-        raise Invalid(
-            "asynchronous runs are not predicted, for their rounds do not wait for those whom they ask: leave out buffer"
-        )
     found = await repository.rounds(session, tenant, task.program)
     if not found.rounds:
         raise _unmeasured(task)
@@ -79,7 +75,9 @@ def _predict(
         )
     shown = _view(said, task, wish, power, seed, sooner=sooner)
     unknown = advice.unknown(
-        late_counts=run.offline is not None, other_bytes=any(past.transform != run.transform for _, past, _ in found.rounds)
+        late_counts=run.offline is not None and run.buffer is None,
+        asynchronous=run.buffer is not None,
+        other_bytes=any(past.transform != run.transform for _, past, _ in found.rounds),
     )
     return shown.model_copy(update={"notes": [*shown.notes, *unknown]})
 
@@ -161,6 +159,8 @@ def _wish(run: Run, task: Task) -> Wish:
         over_selection=run.over_selection,
         most=run.precision["total"] // run.precision["cap"],
         evaluate=run.evaluate,
+        buffer=run.buffer or 0,
+        staleness=run.offline["staleness"] if run.offline is not None else 0,
     )
 
 
@@ -174,7 +174,7 @@ def _view(found: Forecast, task: Task, wish: Wish, power: Power, seed: int, *, s
         short=found.short,
         waiting=found.waiting,
         deadlines=[SoonerView.model_validate(one) for one in found.deadlines],
-        advice=advice.advice(found.deadlines, wish.minimum) if sooner else None,
+        advice=advice.advice(found.deadlines, wish.minimum) if sooner and not wish.buffer else None,
         basis=BasisView.model_validate(found.basis),
         watts=power.watts,
         joules_per_mb=power.joules_per_mb,
