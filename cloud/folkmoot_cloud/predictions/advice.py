@@ -52,7 +52,9 @@ def unknown(*, late_counts: bool, asynchronous: bool, other_bytes: bool) -> list
     if late_counts:
         said.append("late answers are counted as drop-outs, though `offline` lets them count in a later round")
     if asynchronous:
-        said.append("only rounds that waited for whom they asked have been looked at; who is away is taken to be for one job")
+        said.append(
+            "who is away is taken to be for about as long as an answer takes: the record does not say how long at a time"
+        )
     if other_bytes:
         said.append("bytes from devices to their gateways are those of rounds of another `transform`, at least in part")
     return said

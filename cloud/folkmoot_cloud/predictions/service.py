@@ -12,6 +12,7 @@ from folkmoot.errors import UserFault
 from folkmoot_cloud.database import Database, ReadSession
 from folkmoot_cloud.faults import Conflict, Fault, NotFound
 from folkmoot_cloud.predictions import advice, repository
+from folkmoot_cloud.predictions.aftermath import Account, settle
 from folkmoot_cloud.predictions.comparison import compare
 from folkmoot_cloud.predictions.forecast import forecast
 from folkmoot_cloud.predictions.measured import Device, Effort, Fleet, Past, Power, Wish
@@ -124,20 +125,34 @@ def _fleet(task: Task, found: Found, devices: Sequence[Listed], gateways: Sequen
         devices=[Device(one[0], one[1], one[2], _share(one[6], one[7], one[8])) for one in devices],
         homes={name: _share(up, there, gone) for name, up, there, gone in gateways},
         kinds={one[0]: one[3:6] for one in devices},
-        rounds=[
-            Past(
-                deadline=run.deadline_seconds,
-                seconds=(one.closed_at - one.started_at).total_seconds() if one.closed_at is not None else 0.0,
-                effort=_effort(run, task),
-                bytes_up=one.bytes_up,
-                bytes_down=one.bytes_down,
-                members=[Fate(*fields) for fields in members],
-            )
-            for one, run, members in found.rounds
-        ],
+        rounds=_rounds(task, found),
         complete=found.complete,
         program=task.program_size,
     )
+
+
+def _rounds(task: Task, found: Found) -> list[Past]:
+    accounts = [
+        Account(
+            run=one.run_id,
+            began=one.started_at.timestamp(),
+            over=(one.closed_at or one.started_at).timestamp(),
+            members=[Fate(*fields) for fields in members],
+            late=found.late.get((one.run_id, one.number), {}),
+        )
+        for one, _, members in found.rounds
+    ]
+    return [
+        Past(
+            deadline=run.deadline_seconds,
+            seconds=account.over - account.began,
+            effort=_effort(run, task),
+            bytes_up=one.bytes_up + sum(late.size for late in account.late.values()),
+            bytes_down=one.bytes_down,
+            members=account.members if run.buffer is None else settled,
+        )
+        for (one, run, _), account, settled in zip(found.rounds, accounts, settle(accounts), strict=True)
+    ]
 
 
 def _share(up: bool, there: int, gone: int) -> float:
