@@ -20,7 +20,7 @@ from folkmoot_cloud.predictions.way import Way
 from folkmoot_cloud.predictions.worlds import Worlds
 
 MB = 1e6
-RUNS = 4 * WORLDS  # that are played at most
+RUNS = 2 * WORLDS  # that are played at most
 ROUNDS = 500  # of each that are played at most: what comes behind them is like their middle
 # Devices at times that are looked at, in all rounds of all runs, at most: half a second of work.
 LOOKS = 5_000_000

@@ -146,7 +146,7 @@ class Taken:
 
     seconds: float
     asked: int  # devices
-    answered: int
+    answered: int  # of them: those whose updates are in the model, or in a later one where the run is asynchronous
     bytes_up: int  # from homes to the cloud
     bytes_down: int
     home_bytes_up: int  # from devices to their gateways
