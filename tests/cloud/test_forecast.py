@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import folkmoot_cloud.runner.engine as cloud
 import folkmoot_gateway.node as gateway
 from folkmoot_cloud.predictions import patience
-from folkmoot_cloud.predictions.forecast import Forecast, Spread, forecast
+from folkmoot_cloud.predictions.forecast import forecast
 from folkmoot_cloud.predictions.measured import Device, Fleet, Power, Wish
+from folkmoot_cloud.predictions.outlook import Forecast, Spread
 from folkmoot_cloud.predictions.samples import GRAINS, Measured, Samples, spread
 from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.runner.campaign import Cohort

@@ -1,11 +1,13 @@
 """What is predicted of a simulated fleet from its first rounds is what its next ones do."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Scenario
-from folkmoot_cloud.predictions.forecast import Spread, forecast
+from folkmoot_cloud.predictions.forecast import forecast
 from folkmoot_cloud.predictions.measured import Power, Wish
+from folkmoot_cloud.predictions.outlook import Spread
 from folkmoot_cloud.runner.campaign import Cohort
 from folkmoot_cloud.runner.load import selector
 from tests.kit import played
@@ -41,6 +43,20 @@ SCENARIO = Scenario(
 )
 
 
+VERSIONS, BUFFER, STALENESS = 60, 8, 20
+STREAM = msgspec.structs.replace(
+    SCENARIO,
+    run={
+        "rounds": VERSIONS,
+        "cohort": {"devices": WANTED},
+        "buffer": BUFFER,
+        "offline": {"staleness": STALENESS},
+        "deadline_seconds": DEADLINE,
+        "plan": {"epochs": EPOCHS},
+    },
+)
+
+
 def holds(spread: Spread, values: list[float]) -> float:
     """Gives the share of values between the 10th and the 90th percentile, to half a per cent."""
     return float(np.mean([spread.p10 * 0.995 <= value <= spread.p90 * 1.005 for value in values]))
@@ -67,3 +83,19 @@ def test_the_next_rounds_of_a_fleet_are_as_its_first_ones_foretell() -> None:
     }
     for figure, (predicted, real, most) in off.items():
         assert predicted.median == pytest.approx(real, rel=most), figure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("past", "behind"), [(SCENARIO, BEHIND), (STREAM, VERSIONS)])
+def test_an_asynchronous_run_is_as_rounds_that_wait_foretell_and_as_another_one_does(past: Scenario, behind: int) -> None:
+    known, found = played.play(past, EPOCHS), played.play(STREAM, EPOCHS)
+    wish = Wish(VERSIONS, found.effort, Cohort(devices=WANTED), 1, DEADLINE, 1.0, 3355, False, BUFFER, STALENESS)
+    said = forecast(known.fleet(behind), wish, Power(), selector(), np.random.default_rng(0), 40_000)
+    assert said is not None
+    seconds, truth = [one.seconds for one in found.rounds], found.result.rounds
+    assert holds(said.round.seconds, seconds) >= 0.65
+    assert said.run.seconds.median == pytest.approx(sum(seconds), rel=0.12)
+    assert said.run.joules.median == pytest.approx(sum(one.joules for one in truth), rel=0.12)
+    assert said.devices.answered.median == pytest.approx(np.median([one.merged for one in truth]), abs=1)
+    lost = sum(not one.merged_in for one in found.result.members)
+    assert said.run.drop_outs.median == pytest.approx(lost, abs=WANTED)

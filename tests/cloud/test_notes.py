@@ -1,7 +1,10 @@
 import cbor2
 import pytest
 
+from folkmoot.wire.partial import Leaf
+from folkmoot_cloud.rounds.fates import Fate
 from folkmoot_cloud.runner import notes
+from folkmoot_cloud.runner.journal import jobs_of
 from folkmoot_cloud.runner.notes import Note
 
 
@@ -31,3 +34,9 @@ def test_a_note_that_cannot_be_says_nothing(note: bytes) -> None:
 def test_where_nobody_knows_how_long_it_took_a_week_is_the_most() -> None:
     assert notes.read(cbor2.dumps({"seconds": 3e5, "steps": 1}, canonical=True), None) == Note(3e5, 1)
     assert notes.read(cbor2.dumps({"seconds": 1e9, "steps": 1}, canonical=True), None) is None
+
+
+def test_of_a_belated_answer_the_record_has_the_jobs_that_are_in_it() -> None:
+    note = cbor2.dumps({"seconds": 1.5, "steps": 12}, canonical=True)
+    leaves = (Leaf("d1", "", note), Leaf("d2", "late:deadline", note), Leaf("d3", "", b"\xff"))
+    assert jobs_of("g1", leaves) == [Fate("g1", "d1", train_seconds=1.5, steps=12)]

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from folkmoot_cloud.clock import now
+from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.predictions import repository
 from folkmoot_cloud.rounds import progress as rounds
 from folkmoot_cloud.rounds.fates import Fate
@@ -42,6 +44,46 @@ async def play(cloud: Cloud, run_id: str, number: int, *, fates: Any = None, sec
         await rounds.told(session, run, number, became, began)
         over = began + timedelta(seconds=seconds)
         await rounds.closed(session, run, number, "complete", "all", over, bytes_up=TOTAL_UP, bytes_down=down)
+
+
+async def stream(cloud: Cloud, run_id: str) -> None:
+    """Plays three versions: g1 answers after 2.5 s, g2 after 3.5 s, then g1 again; in the end g2 is at work."""
+    run, began = await cloud.row(run_id), now()
+    versions = (
+        (
+            0.0,
+            2.5,
+            (Fate("g1", "", "answered", "", UP // 2, DOWN // 2, 2.5), Fate("g2", "", "late", "goal", 0, DOWN // 2)),
+            None,
+        ),
+        (2.5, 3.5, (Fate("g1", "", "late", "goal", 0, DOWN // 2),), ("g2", 1)),
+        (3.5, 5.0, (Fate("g2", "", "silent", "goal", 0, DOWN // 2),), ("g1", 2)),
+    )
+    jobs = {"d1": 1.0, "d2": 2.0, "d3": 3.0}
+    for number, (start, end, homes, late) in enumerate(versions, 1):
+        opened, over = began + timedelta(seconds=start), began + timedelta(seconds=end)
+        fates = [replace(home, device=name) for home in homes for name in ("", *HOMES[home.gateway])]
+        fates = [
+            replace(one, bytes_up=0, bytes_down=0, seconds=None, train_seconds=jobs[one.device], steps=STEPS)
+            if one.device and one.fate == "answered"
+            else replace(one, bytes_down=0)
+            if one.device
+            else one
+            for one in fates
+        ]
+        async with cloud.database.write() as session:
+            await runs.started(session, MAIN, run_id, opened)
+            await rounds.opened(session, run, number, number - 1, [Fate(one.gateway, one.device) for one in fates], opened)
+            await rounds.told(session, run, number, fates, over)
+            up = 1_000 + (UP // 2 if number == 1 else 0)
+            down = 1_000 + len(homes) * (DOWN // 2)
+            await rounds.closed(session, run, number, "complete", "goal", over, bytes_up=up, bytes_down=down)
+            if late is not None:
+                told = {"run_id": run_id, "number": number, "asked": late[1], "local": 0, "factor": 724, "payload": b"p" * 32}
+                size = {"size": UP // 2, "leaves": len(HOMES[late[0]]), "at": over}
+                await contributions.add(session, MAIN, ask=bytes([number]) * 16, member=late[0], **told, **size)
+                worked = [Fate(late[0], name, train_seconds=jobs[name], steps=STEPS) for name in HOMES[late[0]]]
+                await rounds.worked(session, run, late[1], worked)
 
 
 async def predict(cloud: Cloud, task: str, **body: Any) -> Any:
@@ -121,11 +163,58 @@ async def test_what_cannot_be_started_cannot_be_predicted(cloud: Cloud) -> None:
         ({"strategy": {"name": "fedsgd"}}, "there is no strategy 'fedsgd'"),
         ({"cohort": {"gateways": ["g7"]}}, "gateway g7 is not known"),
         ({"rounds": 0}, "body/rounds: "),
-        ({"buffer": 2, "offline": {}}, "asynchronous runs are not predicted"),
+        ({"buffer": 2}, "buffer needs offline"),
     ):
         response = await cloud.client.post("/v1/predictions", json={"task": "toy", **wrong})
         assert response.status_code == 422
         assert says in response.json()["detail"]
+
+
+async def test_an_asynchronous_run_is_predicted_from_rounds_that_waited(cloud: Cloud) -> None:
+    await meet(cloud)
+    await play(cloud, (await cloud.run())["id"], 1)
+    found = await predict(cloud, "toy", rounds=3, evaluate=False, buffer=2, offline={"staleness": 9})
+    is_exactly(found["run"]["seconds"], 7.5)  # versions at 2.5 s of the first home, at 5 s of both, and at 7.5 s of the first
+    assert found["devices"]["answered"] == {"p10": 2, "median": 2, "p90": 3}
+    is_exactly(found["run"]["drop_outs"], 1)
+    is_exactly(found["run"]["bytes_up"], 2 * UP)
+    assert found["advice"] is None
+    assert [one["deadline"] for one in found["deadlines"]] == [600]
+    assert any("who is away" in note for note in found["notes"])
+    assert not any("counted as drop-outs" in note for note in found["notes"])
+
+
+async def test_an_asynchronous_run_is_a_past_with_all_of_its_answers(cloud: Cloud) -> None:
+    await meet(cloud)
+    run = await cloud.run(rounds=3, buffer=1, offline={"staleness": 9}, evaluate=False)
+    await stream(cloud, run["id"])
+    waits = await predict(cloud, "toy", rounds=2, evaluate=False)
+    is_exactly(waits["run"]["seconds"], 7.0)  # the slower home has answered when its round was over
+    is_exactly(waits["run"]["bytes_up"], 2 * UP)
+    is_exactly(waits["run"]["home_bytes_up"], 2 * 3 * 3_000 / 5)  # of five answers
+    is_exactly(waits["run"]["drop_outs"], 0)
+    assert waits["basis"]["measurements"] == 5
+    assert (waits["basis"]["own"], waits["basis"]["homes"]) == (3, 2)
+
+
+async def test_an_asynchronous_run_is_compared_with_what_was_predicted(cloud: Cloud) -> None:
+    await meet(cloud)
+    await play(cloud, (await cloud.run())["id"], 1, fresh=True)
+    run = await cloud.run(rounds=3, buffer=1, offline={"staleness": 9}, evaluate=False)
+    await stream(cloud, run["id"])
+    async with cloud.database.write() as session:
+        await runs.finished(
+            session, MAIN, run["id"], "completed", "", (await cloud.row(run["id"])).started_at + timedelta(seconds=5)
+        )
+    compared = (await cloud.json(f"/v1/runs/{run['id']}/prediction"))["compared"]
+    found = {(one["scope"], one["figure"]): one for one in compared}
+    for figure, value in (("seconds", 5.0), ("drop_outs", 1.0), ("bytes_up", 3 * UP // 2), ("bytes_down", 2 * DOWN)):
+        assert found["run", figure]["measured"] == found["run", figure]["predicted"]["median"] == value, figure
+    assert found["run", "home_bytes_up"]["measured"] == 3_000
+    # Whoever is at work when the run is over has worked until then.
+    joules = 2 * (1 + 2 + 3 + 1 + 2 + 1.5)
+    assert found["run", "joules"]["measured"] == pytest.approx(joules + 5 * 6_000 / 1e6)
+    assert found["round", "seconds"]["measured"] == 1.5
 
 
 async def test_who_is_gone_is_not_counted_on(cloud: Cloud) -> None:

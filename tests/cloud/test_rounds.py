@@ -182,3 +182,20 @@ async def test_the_record_of_a_round_tells_of_belated_answers(cloud: Cloud) -> N
         {"gateway": "g1", "asked": 1, "local": 2, "factor": 591 / 1024, "devices": 4},
     ]
     assert (await cloud.json(f"/v1/runs/{run['id']}/rounds/2"))["belated"] == []
+
+
+async def test_what_jobs_took_that_count_in_a_later_round_stands_with_the_round_that_had_asked(cloud: Cloud) -> None:
+    run = await cloud.run()
+    late = [Fate("g1", device, "late", "goal", bytes_down=7) for device in ("", "d1", "d2")]
+    await cloud.round(run["id"], 1, fates=[*late, Fate("g2", "d3", "late", "goal")])
+    async with cloud.database.write() as session:
+        jobs = [Fate("g1", "d1", train_seconds=2.5, steps=4), Fate("g1", "nobody", train_seconds=1.0, steps=1)]
+        await progress.worked(session, await cloud.row(run["id"]), 1, jobs)
+    members = (await cloud.json(f"/v1/runs/{run['id']}/rounds/1/members"))["items"]
+    assert [(one["device"], one["fate"], one["train_seconds"], one["steps"]) for one in members] == [
+        (None, "late", None, None),
+        ("d1", "late", 2.5, 4),
+        ("d2", "late", None, None),
+        ("d3", "late", None, None),
+    ]
+    assert members[1]["bytes_down"] == 7

@@ -72,6 +72,8 @@ class Town:
         deadline: float = 600.0,
         over_selection: float = 1.0,
         evaluate: bool = False,
+        buffer: int = 0,
+        staleness: int = 0,
     ) -> Wish:
         """Gives a run."""
-        return Wish(rounds, self.effort(epochs), cohort, minimum, deadline, over_selection, 3355, evaluate)
+        return Wish(rounds, self.effort(epochs), cohort, minimum, deadline, over_selection, 3355, evaluate, buffer, staleness)

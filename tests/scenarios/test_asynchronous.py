@@ -86,6 +86,14 @@ def test_a_home_that_is_lost_in_the_middle_of_its_work_is_asked_again_at_its_dea
     assert max(times) > 80_000
 
 
+def test_the_record_has_what_answers_say_of_devices_that_came_later_also_where_the_cloud_was_off() -> None:
+    world = played(buffer=2, rounds=20, mishaps=(Stop("cloud", 9_000, 0, True, 2_000),))
+    late = [(one, closed.below) for closed in world.cloud.rounds for one in closed.belated]
+    assert late
+    for one, below in late:
+        assert tuple(leaf.device for leaf in below[one.payload] if not leaf.fate) == one.leaves
+
+
 def test_a_job_that_outlives_the_cloud_counts() -> None:
     world = played(buffer=1, rounds=20, mishaps=(Stop("cloud", 9_000, 0, True, 2_000),))
     count = [device for device, _ in merged(world)].count("c")

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from folkmoot_cloud.predictions.forecast import Forecast, Sooner
 from folkmoot_cloud.predictions.measured import Power
+from folkmoot_cloud.predictions.outlook import Forecast, Sooner
 
 # A shorter deadline pays off where it saves a tenth of a round's time and costs at most one answer in twenty.
 SAVES, COSTS = 0.9, 0.95
@@ -46,11 +46,15 @@ def notes(found: Forecast, power: Power) -> list[str]:
     return said
 
 
-def unknown(*, late_counts: bool, other_bytes: bool) -> list[str]:
+def unknown(*, late_counts: bool, asynchronous: bool, other_bytes: bool) -> list[str]:
     """Gives what of the run itself the figures do not know, one sentence each."""
     said = []
     if late_counts:
         said.append("late answers are counted as drop-outs, though `offline` lets them count in a later round")
+    if asynchronous:
+        said.append(
+            "who is away is taken to be for about as long as an answer takes: the record does not say how long at a time"
+        )
     if other_bytes:
         said.append("bytes from devices to their gateways are those of rounds of another `transform`, at least in part")
     return said

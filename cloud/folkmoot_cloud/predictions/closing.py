@@ -12,7 +12,7 @@ import numpy as np
 from folkmoot_cloud.predictions.draws import Draws
 from folkmoot_cloud.predictions.habits import REFUSES, REJECTED, SILENT, WORKS
 from folkmoot_cloud.predictions.patience import DEVICE_GRACE, HOME_GRACE, at_home
-from folkmoot_cloud.predictions.samples import Floats, Ints
+from folkmoot_cloud.predictions.samples import Flags, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,34 @@ class Closed:
     reached: Ints  # [groups] 1: the home's answer came in time
 
 
-def close(draws: Draws, deadline: float, job: Floats) -> Closed:
-    """Closes rounds whose jobs take `job` seconds, [entries], with a deadline of so many seconds."""
-    group, groups, rounds = draws.group, len(draws.round), len(draws.goal)
-    works = draws.did == WORKS
-    there = job + draws.line[group]
-    answer = np.where(works, there, np.inf)
-    settled = np.choose(draws.did, [there, np.full_like(job, DEVICE_GRACE), np.zeros_like(job), there])
-    size = np.bincount(group, minlength=groups)
-    share = -(-draws.goal[draws.round] * size // draws.asked[draws.round])
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """What became of homes' parts of rounds, in seconds from when they were asked; [groups], and [entries] below."""
+
+    until: Floats  # when a home waits for nobody any more
+    leaves: Ints  # devices in its answer
+    in_time: Flags  # [entries] whether a device is one of them
+    answer: Floats  # [entries] when its answer is there; infinite: never
+
+
+def at_homes(did: Ints, job: Floats, group: Ints, line: Floats, share: Ints, deadline: float) -> Homes:
+    """Closes homes' parts of rounds: `line` and `share`, the answers with which one closes, or 0, are [groups]."""
+    groups = len(line)
+    there = job + line[group]
+    answer = np.where(did == WORKS, there, np.inf)
+    settled = np.choose(did, [there, np.full_like(job, DEVICE_GRACE), np.zeros_like(job), there])
     until = np.minimum(_kth(answer, group, share, groups), np.minimum(_latest(settled, group, groups), at_home(deadline)))
     in_time = answer <= until[group]
-    leaves = np.bincount(group, in_time, groups).astype(np.int64)
+    return Homes(until, np.bincount(group, in_time, groups).astype(np.int64), in_time, answer)
+
+
+def close(draws: Draws, deadline: float, job: Floats) -> Closed:
+    """Closes rounds whose jobs take `job` seconds, [entries], with a deadline of so many seconds."""
+    group, rounds = draws.group, len(draws.goal)
+    size = np.bincount(group, minlength=len(draws.round))
+    share = -(-draws.goal[draws.round] * size // draws.asked[draws.round])
+    below = at_homes(draws.did, job, group, draws.line, share, deadline)
+    until, in_time, leaves = below.until, below.in_time, below.leaves
     answers = draws.home_did == WORKS
     arrival = np.where(answers, until + draws.way, np.inf)
     home_settled = np.select([draws.home_did == SILENT, draws.home_did == REFUSES], [HOME_GRACE, draws.way], arrival)
@@ -55,9 +71,10 @@ def close(draws: Draws, deadline: float, job: Floats) -> Closed:
     refused = ~lost & ((draws.home_did[group] == REFUSES) | (draws.did == REFUSES))
     rejected = ~lost & ~refused & (draws.did == REJECTED)
     late = ~(merged | lost | refused | rejected)
-    worked = np.where(works, np.minimum(job, np.where(in_time, job, np.minimum(until[group], seconds[of_round]))), 0.0)
+    stopped = np.where(in_time, job, np.minimum(until[group], seconds[of_round]))
+    worked = np.where(draws.did == WORKS, np.minimum(job, stopped), 0.0)
 
-    def count(those: np.typing.NDArray[np.bool_]) -> Ints:
+    def count(those: Flags) -> Ints:
         return np.bincount(of_round, those, rounds).astype(np.int64)
 
     return Closed(
@@ -69,7 +86,7 @@ def close(draws: Draws, deadline: float, job: Floats) -> Closed:
         rejected=count(rejected),
         worked=np.bincount(of_round, worked, rounds).astype(np.float64),
         told=count(reached[group]),
-        arrival=answer + draws.way[group],
+        arrival=below.answer + draws.way[group],
         reached=reached.astype(np.int64),
     )
 

@@ -7,15 +7,15 @@ to drop out. However uncertain these are to us, a whole run has the same ones.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from random import Random
 
 import numpy as np
 
-from folkmoot.selector import Eligible, Selector
+from folkmoot.selector import Selector
 from folkmoot_cloud.predictions import habits
+from folkmoot_cloud.predictions.crowd import Crowd, crowd
 from folkmoot_cloud.predictions.habits import WORKS
-from folkmoot_cloud.predictions.measured import Device, Fleet, Wish
+from folkmoot_cloud.predictions.measured import Fleet, Wish
 from folkmoot_cloud.predictions.pace import Pace
 from folkmoot_cloud.predictions.samples import Floats, Ints, Samples, Spread, Values
 from folkmoot_cloud.predictions.way import Way
@@ -54,19 +54,15 @@ def draw(
     fleet: Fleet, wish: Wish, paces: Pace, ways: Way, selector: Selector, rng: np.random.Generator, entries: int = ENTRIES
 ) -> Draws:
     """Gives rounds of a run as it is wished for: about `entries` devices are asked in all of them together."""
-    homes = sorted(fleet.homes)
-    number = {name: at for at, name in enumerate(homes)}
-    devices = sorted((one for one in fleet.devices if one.gateway in number), key=attrgetter("name"))
-    names = [one.name for one in devices]
-    home = np.asarray([number[one.gateway] for one in devices], np.int64)
-    cohorts = _cohorts(devices, home, [fleet.homes[name] for name in homes], wish, selector, rng, entries)
+    there = crowd(fleet, wish, paces)
+    names, homes, home = there.devices, there.homes, there.home
+    cohorts = _cohorts(there, wish, selector, rng, entries)
     rounds = np.repeat(np.arange(len(cohorts.goal)), cohorts.asked)
     device, worlds = cohorts.picked, cohorts.world[rounds]
     keys, group = np.unique(rounds * len(homes) + home[device], return_inverse=True)
     of_round, of_home = np.divmod(keys, max(1, len(homes)))
     worlds_of = cohorts.world[of_round]
-    fixed = np.asarray([paces.overhead(name) for name in names])[device]
-    steps = np.asarray([wish.effort.of(one.examples) for one in devices], np.float64)[device]
+    fixed = there.fixed[device]
     return Draws(
         devices=names,
         homes=homes,
@@ -76,13 +72,13 @@ def draw(
         device=device,
         group=group.reshape(-1),
         did=_did(habits.of_devices(fleet, names), device, worlds, rng),
-        job=fixed + steps * _Members(names, paces.rates, fleet.kinds).draw(device, worlds, rng),
+        job=fixed + there.steps[device] * Members(names, paces.rates, fleet.kinds).draw(device, worlds, rng),
         fixed=fixed,
         round=of_round,
         home=of_home,
         home_did=np.minimum(_did(habits.of_homes(fleet, homes), of_home, worlds_of, rng), habits.REFUSES),
-        way=_Members(homes, ways.seconds, {}).draw(of_home, worlds_of, rng),
-        line=_Members(homes, ways.lines, {}).draw(of_home, worlds_of, rng),
+        way=Members(homes, ways.seconds, {}).draw(of_home, worlds_of, rng),
+        line=Members(homes, ways.lines, {}).draw(of_home, worlds_of, rng),
         waited=cohorts.waited,
     )
 
@@ -98,25 +94,16 @@ class _Cohorts:
     waited: int
 
 
-def _cohorts(
-    devices: Sequence[Device],
-    home: Ints,
-    homes_up: Sequence[float],
-    wish: Wish,
-    selector: Selector,
-    rng: np.random.Generator,
-    entries: int,
-) -> _Cohorts:
+def _cohorts(crowd: Crowd, wish: Wish, selector: Selector, rng: np.random.Generator, entries: int) -> _Cohorts:
     """Draws who is there and whom the selector takes of them, round after round."""
-    able = [Eligible(one.name, one.gateway, one.examples) for one in devices]
+    able = crowd.able
     place = {one.device: at for at, one in enumerate(able)}
-    admitted = np.asarray([wish.cohort.admits(one) for one in able], bool)
-    up, gate_up = np.asarray([one.up for one in devices]), np.asarray(homes_up)
-    expected = max(1, min(wish.cohort.size(max(1, int(admitted.sum()))), wish.most))
+    expected = max(1, min(wish.cohort.size(max(1, int(crowd.admitted.sum()))), wish.most))
     count = int(np.clip(min(entries // expected, LOOKS * entries // max(1, len(able))), 2 * WORLDS, ROUNDS))
     world, goal, asked, picked, waited = [], [], [], [], 0
     for at in range(count):
-        there = np.flatnonzero(admitted & (rng.random(len(able)) < up) & (rng.random(len(gate_up)) < gate_up)[home])
+        up, homes_up = rng.random(len(able)) < crowd.up, rng.random(len(crowd.homes)) < crowd.homes_up
+        there = np.flatnonzero(crowd.admitted & up & homes_up[crowd.home])
         if len(there) < max(1, wish.minimum):
             waited += 1
             continue
@@ -130,7 +117,7 @@ def _cohorts(
     return _Cohorts(found[0], found[1], found[2], found[3], waited)
 
 
-class _Members:
+class Members:
     """What is drawn for members, of whom some have never been measured: in each world, these are like a certain other one."""
 
     def __init__(self, names: Sequence[str], spread: Spread, kinds: Mapping[str, object]) -> None:
@@ -146,14 +133,22 @@ class _Members:
         self._own = np.asarray([place.get(name, -1) for name in names], np.int64)
         self._kind = np.asarray([of_kind.get(kinds.get(name), len(like)) for name in names], np.int64)
 
+    def like(self, members: Ints, rng: np.random.Generator) -> Ints:
+        """Gives the numbers of those whom these members, each in a world of its own, are like: themselves where they can be."""
+        source = self._own[members]
+        for at in np.flatnonzero(source < 0):
+            group = self._groups[self._kind[members[at]]]
+            source[at] = group[rng.integers(len(group))]
+        return source
+
+    def values(self, like: Ints, rng: np.random.Generator) -> Floats:
+        """Gives a value for each member that is like one of these."""
+        return self._samples.draw(like, rng)
+
     def draw(self, members: Ints, worlds: Ints, rng: np.random.Generator) -> Floats:
         """Gives a value for each of these members, in its world."""
         pairs, which = _pairs(members, worlds)
-        source = self._own[pairs]
-        for at in np.flatnonzero(source < 0):
-            group = self._groups[self._kind[pairs[at]]]
-            source[at] = group[rng.integers(len(group))]
-        return self._samples.draw(source[which], rng)
+        return self.values(self.like(pairs, rng)[which], rng)
 
 
 def _pairs(members: Ints, worlds: Ints) -> tuple[Ints, Ints]:
@@ -163,11 +158,22 @@ def _pairs(members: Ints, worlds: Ints) -> tuple[Ints, Ints]:
 
 
 def _did(counts: Floats, members: Ints, worlds: Ints, rng: np.random.Generator) -> Ints:
-    """Gives what each of these members does, by its own record and everybody's (the last row of `counts`)."""
+    """Gives what each of these members does, by its own record and everybody's."""
+    pairs, which = _pairs(members, worlds)
+    return done(chances(counts, pairs, rng)[which], rng)
+
+
+def chances(counts: Floats, members: Ints, rng: np.random.Generator) -> Floats:
+    """Gives how likely each of these members, each in a world of its own, does what, [members, 4], summed up from the left.
+
+    `counts`: how often each did, and in the last row everybody together (folkmoot_cloud.predictions.habits).
+    """
     total = counts[-1].sum()
     usual = counts[-1] / total if total else np.eye(4)[WORKS]
-    pairs, which = _pairs(members, worlds)
-    chances = rng.gamma(counts[pairs] + PRIOR * usual)
-    limits = np.cumsum(chances, -1)[which]
-    at = rng.random(len(members)) * limits[:, -1]
+    return np.cumsum(rng.gamma(counts[members] + PRIOR * usual), -1)
+
+
+def done(limits: Floats, rng: np.random.Generator) -> Ints:
+    """Gives what each does whose chances these are."""
+    at = rng.random(len(limits)) * limits[:, -1]
     return np.asarray((at[:, None] >= limits[:, :-1]).sum(-1), np.int64)

@@ -1,95 +1,24 @@
 """What a run is going to take, from what has been measured of a fleet: a pure function, by Monte Carlo."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, floor, log10
 
 import numpy as np
 
 from folkmoot.selector import Selector
-from folkmoot_cloud.predictions import way
+from folkmoot_cloud.predictions import asynchrony, way
 from folkmoot_cloud.predictions.closing import Closed, close
 from folkmoot_cloud.predictions.draws import ENTRIES, WORLDS, Draws, draw
 from folkmoot_cloud.predictions.measured import Fleet, Power, Wish
+from folkmoot_cloud.predictions.outlook import Becomes, Forecast, Sooner, Takes, basis, first_downloads, spread
 from folkmoot_cloud.predictions.pace import Pace, pace
-from folkmoot_cloud.predictions.samples import Floats, Ints
+from folkmoot_cloud.predictions.samples import Floats
 from folkmoot_cloud.predictions.way import Way
 
 RUNS = 16  # whole runs that are put together of the rounds of each world
 MB = 1e6
 # Of the arrivals of answers: those by which a shorter deadline might end a round.
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What is to be expected of a figure."""
-
-    p10: float
-    median: float
-    p90: float
-
-
-@dataclass(frozen=True, slots=True)
-class Takes:
-    """What a round takes, or a whole run. Bytes are payloads of training rounds, as in the record."""
-
-    seconds: Spread
-    drop_outs: Spread  # devices that are asked and whose updates are not in the model
-    bytes_up: Spread  # from homes to the cloud
-    bytes_down: Spread
-    home_bytes_up: Spread  # from devices to their gateways
-    home_bytes_down: Spread
-    joules: Spread  # of devices, beyond rest
-
-
-@dataclass(frozen=True, slots=True)
-class Becomes:
-    """What becomes of the devices that a round asks."""
-
-    asked: Spread
-    answered: Spread
-    late: Spread
-    silent: Spread
-    refused: Spread
-    rejected: Spread
-
-
-@dataclass(frozen=True, slots=True)
-class Sooner:
-    """What rounds with a certain deadline would be."""
-
-    deadline: float
-    seconds: Spread
-    answered: Spread
-    short: float  # share of rounds that make no version
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What a forecast is made from."""
-
-    rounds: int
-    measurements: int  # jobs whose time is known
-    own: int  # devices that have been measured themselves
-    alike: int  # devices of which only others of their kind have been
-    others: int  # devices of whose kind none has been
-    homes: int  # homes that have been measured
-    homes_others: int
-    split: bool  # whether jobs could be told apart into steps and the rest
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """A whole prediction."""
-
-    round: Takes
-    run: Takes
-    devices: Becomes
-    short: float  # share of rounds that make no version
-    waiting: float  # share of times when too few devices are there to begin a round
-    deadlines: Sequence[Sooner]  # the wished one last
-    basis: Basis
 
 
 def forecast(
@@ -105,11 +34,13 @@ def forecast(
     """Gives what a run is going to take; None where it never finds as many devices as it needs.
 
     `fleet` has one round at least in which a job was measured; `sooner`: tries shorter deadlines as well, which takes half of
-    the time.
+    the time. Not of asynchronous runs, whose rounds wait for the next answers and not for the last ones.
     """
     answered = way.answered(fleet)
     paces = pace(fleet, answered.usual)
     ways = way.way(fleet, paces, answered)
+    if wish.buffer:
+        return asynchrony.forecast(fleet, wish, power, paces, ways, selector, rng, entries)
     draws = draw(fleet, wish, paces, ways, selector, rng, entries)
     if not len(draws.goal):
         return None
@@ -124,14 +55,8 @@ def forecast(
         short=float(np.mean(closed.answered < wish.minimum)),
         waiting=draws.waited / (draws.waited + len(draws.goal)),
         deadlines=_deadlines(draws, closed, wish, QUANTILES if sooner else ()),
-        basis=_basis(fleet, draws, paces, ways),
+        basis=basis(fleet, draws.devices, draws.homes, paces, ways),
     )
-
-
-def spread(values: Floats | Ints) -> Spread:
-    """Gives median, 10th and 90th percentile."""
-    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
-    return Spread(float(low), float(middle), float(high))
 
 
 def _figures(fleet: Fleet, draws: Draws, closed: Closed, ways: Way, power: Power) -> list[Floats]:
@@ -184,12 +109,14 @@ def _run(
 
 def _first_downloads(fleet: Fleet, draws: Draws, paces: Pace, ways: Way, wish: Wish) -> tuple[float, float]:
     """Gives the bytes in which homes and devices fetch the program that have never had it, in a whole run."""
-    found = []
-    for members, names, known in ((draws.home, draws.homes, ways.bytes_down), (draws.device, draws.devices, paces.rates.of)):
-        often = np.bincount(members, minlength=len(names)) / len(draws.goal)
-        ever = 1 - (1 - np.minimum(often, 1.0)) ** wish.rounds
-        found.append(fleet.program * float(sum(one for one, name in zip(ever, names, strict=True) if name not in known)))
-    return found[0], found[1]
+    homes, devices = (
+        np.bincount(members, minlength=len(names)) / len(draws.goal)
+        for members, names in ((draws.home, draws.homes), (draws.device, draws.devices))
+    )
+    return (
+        first_downloads(fleet.program, draws.homes, ways.bytes_down, homes, wish.rounds),
+        first_downloads(fleet.program, draws.devices, paces.rates.of, devices, wish.rounds),
+    )
 
 
 def _deadlines(draws: Draws, closed: Closed, wish: Wish, quantiles: Sequence[float]) -> list[Sooner]:
@@ -210,20 +137,3 @@ def _round_up(seconds: float) -> float:
     """Gives the next number of two digits."""
     step = 10.0 ** (floor(log10(seconds)) - 1)
     return round(ceil(seconds / step) * step, 6)
-
-
-def _basis(fleet: Fleet, draws: Draws, paces: Pace, ways: Way) -> Basis:
-    kinds = {fleet.kinds.get(name) for name in paces.rates.of}
-    unknown = [name for name in draws.devices if name not in paces.rates.of]
-    alike = sum(fleet.kinds.get(name) in kinds for name in unknown)
-    homes = sum(name in ways.seconds.of for name in draws.homes)
-    return Basis(
-        rounds=len(fleet.rounds),
-        measurements=paces.measurements,
-        own=len(draws.devices) - len(unknown),
-        alike=alike,
-        others=len(unknown) - alike,
-        homes=homes,
-        homes_others=len(draws.homes) - homes,
-        split=paces.split,
-    )

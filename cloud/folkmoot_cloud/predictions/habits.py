@@ -18,7 +18,7 @@ def of_devices(fleet: Fleet, names: Sequence[str]) -> Floats:
 
     Only of homes that have answered: of the others nobody knows what their devices did.
     """
-    told = (one for past in fleet.rounds for home, below in homes_of(past) if home.fate == "answered" for one in below)
+    told = (one for past in fleet.rounds for home, below in homes_of(past.members) if home.fate == "answered" for one in below)
     return _count(((one.device, one) for one in told), names)
 
 

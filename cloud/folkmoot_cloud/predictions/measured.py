@@ -49,15 +49,20 @@ class Past:
     members: Sequence[Fate]  # gateways and devices
 
 
-def homes_of(past: Past) -> Iterator[tuple[Fate, list[Fate]]]:
-    """Yields each gateway of a round with the devices below it."""
+def homes_of(members: Sequence[Fate]) -> Iterator[tuple[Fate, list[Fate]]]:
+    """Yields each gateway of a round's members with the devices below it."""
     below: dict[str, list[Fate]] = {}
-    for one in past.members:
+    for one in members:
         if one.device:
             below.setdefault(one.gateway, []).append(one)
-    for one in past.members:
+    for one in members:
         if not one.device:
             yield one, below.get(one.gateway, [])
+
+
+def waited(home: Fate, past: Past) -> float:
+    """Gives for how many seconds a home was waited for that has not answered."""
+    return past.seconds if home.seconds is None else home.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ class Wish:
     over_selection: float
     most: int  # devices that a round may ask
     evaluate: bool
+    buffer: int = 0  # answers that make a version, of whichever round; 0: rounds are synchronous
+    staleness: int = 0  # versions that such an answer may be behind
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 
-from folkmoot_cloud.predictions.measured import Fleet, Past, homes_of
+from folkmoot_cloud.predictions.measured import Fleet, Past, homes_of, waited
 from folkmoot_cloud.predictions.patience import at_home
 from folkmoot_cloud.predictions.samples import Measured, Spread, spread
 from folkmoot_cloud.rounds.fates import Fate
@@ -68,7 +68,7 @@ def _cut(fleet: Fleet, jobs: Jobs, usual_way: float) -> Iterator[tuple[str, int,
     """Yields device, steps and least seconds of jobs that were not done when their round was over."""
     examples = {device.name: device.examples for device in fleet.devices}
     for past in fleet.rounds:
-        for home, devices in homes_of(past):
+        for home, devices in homes_of(past.members):
             steps = {one.device: past.effort.of(examples.get(one.device, 0)) for one in devices}
             if home.fate == "answered":
                 for one in devices:
@@ -79,7 +79,7 @@ def _cut(fleet: Fleet, jobs: Jobs, usual_way: float) -> Iterator[tuple[str, int,
                 unknown = [(steps[one.device], one.device) for one in devices if one.device not in jobs]
                 most, suspect = max(unknown, default=(0, ""))
                 if most:
-                    yield suspect, most, max(0.0, min(past.seconds, at_home(past.deadline)) - usual_way)
+                    yield suspect, most, max(0.0, min(waited(home, past), at_home(past.deadline)) - usual_way)
 
 
 def _bound(one: Fate, home: Fate, devices: Sequence[Fate], past: Past) -> float:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 GRAINS = 8  # values that stand for one censored measurement, and the weight of one that is not
 FEW = 20  # measurements below which a member is taken to vary as all do: of 20, the ends are 5 % quantiles
 _MIDDLES = (np.arange(GRAINS) + 0.5) / GRAINS

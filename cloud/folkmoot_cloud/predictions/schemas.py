@@ -23,7 +23,10 @@ class TakesView(View):
     """What a round takes, or a whole run. Bytes are payloads of training rounds, as in the records of rounds."""
 
     seconds: SpreadView
-    drop_outs: SpreadView = Field(description="Devices that are asked and whose updates are not in the model.")
+    drop_outs: SpreadView = Field(
+        description="Devices that are asked and whose updates are not in the model; of an asynchronous run: in no model, which "
+        "whoever is at work counts among until it has answered."
+    )
     bytes_up: SpreadView = Field(description="From homes to the cloud.")
     bytes_down: SpreadView
     home_bytes_up: SpreadView = Field(description="From devices to their gateways, in homes that answer in time.")
@@ -35,7 +38,9 @@ class BecomesView(View):
     """What becomes of the devices that a round asks."""
 
     asked: SpreadView
-    answered: SpreadView = Field(description="Their updates are in the new version.")
+    answered: SpreadView = Field(
+        description="Their updates are in the new version; in an asynchronous run also of some whom an earlier round has asked."
+    )
     late: SpreadView
     silent: SpreadView
     refused: SpreadView

@@ -10,11 +10,13 @@ import numpy as np
 
 from folkmoot.errors import UserFault
 from folkmoot_cloud.database import Database, ReadSession
-from folkmoot_cloud.faults import Conflict, Fault, Invalid, NotFound
+from folkmoot_cloud.faults import Conflict, Fault, NotFound
 from folkmoot_cloud.predictions import advice, repository
+from folkmoot_cloud.predictions.aftermath import Account, settle
 from folkmoot_cloud.predictions.comparison import compare
-from folkmoot_cloud.predictions.forecast import Forecast, forecast
+from folkmoot_cloud.predictions.forecast import forecast
 from folkmoot_cloud.predictions.measured import Device, Effort, Fleet, Past, Power, Wish
+from folkmoot_cloud.predictions.outlook import Forecast
 from folkmoot_cloud.predictions.repository import Come, Found, Listed
 from folkmoot_cloud.predictions.schemas import BasisView, BecomesView, ForeseenView, PredictionView, SoonerView, TakesView
 from folkmoot_cloud.rounds.fates import Fate
@@ -44,10 +46,6 @@ async def predict(
     where it would wait for ever.
     """
     task, run = await runs.make(session, tenant, new, at)
-    if run.buffer is not None:
-        raise Invalid(
-            "asynchronous runs are not predicted, for their rounds do not wait for those whom they ask: leave out buffer"
-        )
     found = await repository.rounds(session, tenant, task.program)
     if not found.rounds:
         raise _unmeasured(task)
@@ -78,7 +76,9 @@ def _predict(
         )
     shown = _view(said, task, wish, power, seed, sooner=sooner)
     unknown = advice.unknown(
-        late_counts=run.offline is not None, other_bytes=any(past.transform != run.transform for _, past, _ in found.rounds)
+        late_counts=run.offline is not None and run.buffer is None,
+        asynchronous=run.buffer is not None,
+        other_bytes=any(past.transform != run.transform for _, past, _ in found.rounds),
     )
     return shown.model_copy(update={"notes": [*shown.notes, *unknown]})
 
@@ -125,20 +125,34 @@ def _fleet(task: Task, found: Found, devices: Sequence[Listed], gateways: Sequen
         devices=[Device(one[0], one[1], one[2], _share(one[6], one[7], one[8])) for one in devices],
         homes={name: _share(up, there, gone) for name, up, there, gone in gateways},
         kinds={one[0]: one[3:6] for one in devices},
-        rounds=[
-            Past(
-                deadline=run.deadline_seconds,
-                seconds=(one.closed_at - one.started_at).total_seconds() if one.closed_at is not None else 0.0,
-                effort=_effort(run, task),
-                bytes_up=one.bytes_up,
-                bytes_down=one.bytes_down,
-                members=[Fate(*fields) for fields in members],
-            )
-            for one, run, members in found.rounds
-        ],
+        rounds=_rounds(task, found),
         complete=found.complete,
         program=task.program_size,
     )
+
+
+def _rounds(task: Task, found: Found) -> list[Past]:
+    accounts = [
+        Account(
+            run=one.run_id,
+            began=one.started_at.timestamp(),
+            over=(one.closed_at or one.started_at).timestamp(),
+            members=[Fate(*fields) for fields in members],
+            late=found.late.get((one.run_id, one.number), {}),
+        )
+        for one, _, members in found.rounds
+    ]
+    return [
+        Past(
+            deadline=run.deadline_seconds,
+            seconds=account.over - account.began,
+            effort=_effort(run, task),
+            bytes_up=one.bytes_up + sum(late.size for late in account.late.values()),
+            bytes_down=one.bytes_down,
+            members=account.members if run.buffer is None else settled,
+        )
+        for (one, run, _), account, settled in zip(found.rounds, accounts, settle(accounts), strict=True)
+    ]
 
 
 def _share(up: bool, there: int, gone: int) -> float:
@@ -160,6 +174,8 @@ def _wish(run: Run, task: Task) -> Wish:
         over_selection=run.over_selection,
         most=run.precision["total"] // run.precision["cap"],
         evaluate=run.evaluate,
+        buffer=run.buffer or 0,
+        staleness=run.offline["staleness"] if run.offline is not None else 0,
     )
 
 
@@ -173,7 +189,7 @@ def _view(found: Forecast, task: Task, wish: Wish, power: Power, seed: int, *, s
         short=found.short,
         waiting=found.waiting,
         deadlines=[SoonerView.model_validate(one) for one in found.deadlines],
-        advice=advice.advice(found.deadlines, wish.minimum) if sooner else None,
+        advice=advice.advice(found.deadlines, wish.minimum) if sooner and not wish.buffer else None,
         basis=BasisView.model_validate(found.basis),
         watts=power.watts,
         joules_per_mb=power.joules_per_mb,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from folkmoot_cloud.predictions.measured import Fleet, homes_of
+from folkmoot_cloud.predictions.measured import Fleet, homes_of, waited
 from folkmoot_cloud.predictions.pace import Pace
 from folkmoot_cloud.predictions.patience import at_home
 from folkmoot_cloud.predictions.samples import Measured, Spread, spread
@@ -42,7 +42,7 @@ def answered(fleet: Fleet) -> Answered:
     found, first = Answered({}, {}), dict[str, float]()
     seen: set[str] = set()
     for past in fleet.rounds:
-        for home, devices in homes_of(past):
+        for home, devices in homes_of(past.members):
             fetches = fleet.complete and home.gateway not in seen
             seen.add(home.gateway)
             if home.fate != "answered" or home.seconds is None:
@@ -70,7 +70,7 @@ def way(fleet: Fleet, paces: Pace, known: Answered) -> Way:
     sizes: dict[str, list[tuple[int, int]]] = {}
     seen: set[str] = set()
     for past in fleet.rounds:
-        for home, devices in homes_of(past):
+        for home, devices in homes_of(past.members):
             fetched = fleet.program if fleet.complete and home.gateway not in seen else 0
             seen.add(home.gateway)
             if home.fate == "answered":
@@ -78,7 +78,7 @@ def way(fleet: Fleet, paces: Pace, known: Answered) -> Way:
             elif home.fate == "late":
                 jobs = (paces.usual(one.device, past.effort.of(examples.get(one.device, 0))) for one in devices)
                 busy = min(max(jobs, default=0.0), at_home(past.deadline))
-                ways.setdefault(home.gateway, Measured()).beyond.append(max(0.0, past.seconds - busy))
+                ways.setdefault(home.gateway, Measured()).beyond.append(max(0.0, waited(home, past) - busy))
     return Way(
         seconds=spread(ways, {}),
         lines=spread(lines, {}),
@@ -115,7 +115,7 @@ def home_lines(fleet: Fleet) -> tuple[float, float]:
     for past in fleet.rounds:
         up += past.bytes_up - sum(one.bytes_up for one in past.members if not one.device)
         down += past.bytes_down - sum(one.bytes_down for one in past.members if not one.device)
-        for home, devices in homes_of(past):
+        for home, devices in homes_of(past.members):
             if home.fate == "answered":
                 asked += len(devices)
                 heard += sum(one.fate == "answered" for one in devices)

@@ -59,6 +59,11 @@ async def retracted(
     events.append(session, run.tenant, "round.retracted", at, content, run.id)
 
 
+async def worked(session: Session, run: Run, number: int, jobs: Sequence[Fate]) -> None:
+    """An answer that counts in a later round says what jobs took that this round has asked for. Their fates in it stand."""
+    await repository.worked(session, run.tenant, run.id, number, jobs)
+
+
 def belated(session: Session, run: Run, number: int, answer: Belated, size: int, at: datetime) -> None:
     """An answer to the Ask of an earlier round counts in this one."""
     content = {

@@ -93,6 +93,19 @@ async def tell(session: Session, tenant: str, run_id: str, number: int, fates: I
     await upsert(session, Member, rows)
 
 
+async def worked(session: Session, tenant: str, run_id: str, number: int, jobs: Iterable[Fate]) -> None:
+    """Records what jobs have taken of devices below one gateway; nothing else of their fates."""
+    by_device = {one.device: one for one in jobs}
+    gateways = {one.gateway for one in by_device.values()}
+    wanted = select(Member).where(
+        Member.tenant == tenant, Member.run_id == run_id, Member.number == number, Member.gateway.in_(gateways)
+    )
+    for row in await session.scalars(wanted.execution_options(populate_existing=True)):
+        job = by_device.get(row.device)
+        if job is not None:
+            row.train_seconds, row.steps = job.train_seconds, job.steps
+
+
 async def members(
     session: ReadSession,
     tenant: str,

@@ -68,5 +68,7 @@ class MemberView(View):
     bytes_up: int
     bytes_down: int
     seconds: float | None = Field(description="From asked to answered.")
-    train_seconds: float | None = Field(description="Of a device's job, as it says.")
+    train_seconds: float | None = Field(
+        description="Of a device's job, as it says; also where its answer counts in a later round."
+    )
     steps: int | None = Field(description="Of training in that job.")

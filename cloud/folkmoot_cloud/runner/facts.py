@@ -1,13 +1,13 @@
 """Facts: what the cloud's program tells the tables of a step (folkmoot_cloud.runner.journal)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from folkmoot.hop import effects, events
 from folkmoot.hop.roster import Entry
 from folkmoot.hop.seat import Seat
-from folkmoot.wire.partial import Partial
+from folkmoot.wire.partial import Leaf, Partial
 from folkmoot_cloud.runner.campaign import Campaign, Quality
 from folkmoot_cloud.runner.retraction import Postponed, Retracted
 
@@ -85,6 +85,7 @@ class RoundClosed:
     traffic: Mapping[str, tuple[int, int]]  # gateway to bytes up and down
     answered_ms: Mapping[str, int]  # gateway to ms from asked to answered
     belated: tuple[events.Belated, ...] = ()  # answers to earlier Asks that are in the sums; not in their leaves
+    below: Mapping[bytes, tuple[Leaf, ...]] = field(default_factory=dict)  # those of these answers, by their payloads
 
 
 @dataclass(frozen=True, slots=True)

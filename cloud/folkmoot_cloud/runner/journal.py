@@ -1,6 +1,6 @@
 """Writes a step of the cloud's program into the database: journal, kept answers and tables in one transaction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -233,6 +233,9 @@ class DatabaseJournal:
             raise StoreFault(f"round {fact.number} of run {fact.run} has retractions that came in its last moment")
         row = await self._row(session, fact.run)
         await rounds.told(session, row, fact.number, list(fates_of(fact).values()), at)
+        for late in fact.belated:
+            if not late.local:
+                await rounds.worked(session, row, late.round, jobs_of(late.member, fact.below.get(late.payload, ())))
         below = fact.sums.metrics
         await rounds.closed(
             session,
@@ -276,6 +279,16 @@ def fates_of(fact: RoundClosed) -> dict[tuple[str, str], Fate]:
         found[gateway, ""] = Fate(gateway, "", word, reason, up, down, seconds)
         for leaf in seat.each or ():
             found[gateway, leaf.device] = _device(gateway, leaf.device, seat, told.get(leaf.device), seconds)
+    return found
+
+
+def jobs_of(gateway: str, leaves: Iterable[Leaf]) -> list[Fate]:
+    """Gives the jobs of devices whose updates are in a belated answer: what they took, and nothing else of their fates."""
+    found = []
+    for leaf in leaves:
+        note = None if leaf.fate else notes.read(leaf.note, None)
+        if note is not None:
+            found.append(Fate(gateway, leaf.device, train_seconds=note.seconds, steps=note.steps))
     return found
 
 

@@ -356,6 +356,7 @@ class Cloud:
                     open.traffic,
                     open.answered_ms,
                     tuple(one for one in machine.belated.values() if one.factor),
+                    open.sums.belated,
                 )
             )
             campaign.closed(machine)

@@ -15,7 +15,7 @@ from folkmoot.strategy import Strategy
 from folkmoot.wire import codec
 from folkmoot.wire.layout import Layout
 from folkmoot.wire.messages import Answer, Ask
-from folkmoot.wire.partial import Partial
+from folkmoot.wire.partial import Leaf, Partial
 
 RING = "z"  # the integers: sums that never wrap
 TRAFFIC = ("bytes_up", "bytes_down")  # metrics that are of the answer itself, not of the model that it started from
@@ -27,6 +27,8 @@ class Blend:
     """What there is to add of an answer to an Ask of an earlier round."""
 
     partial: Partial
+    payload: bytes
+    leaves: tuple[Leaf, ...]  # what it says of each device: not a part of the sums, which are of another Ask
 
 
 class Sums:
@@ -42,6 +44,8 @@ class Sums:
         self._admission = Admission(ask, layout, LEAVES)
         self._fold = Fold(self._admission.sizes, ask.scale, ask.total)
         self.limit = self._admission.limit
+        self.belated: dict[bytes, tuple[Leaf, ...]] = {}
+        """What answers to earlier Asks that are in the sums say of their devices, by the sha256 of their payloads."""
 
     def judge(
         self, member: str, answer: Answer, data: bytes, below: Collection[str] | None, late: Late | None = None
@@ -53,7 +57,7 @@ class Sums:
             return Judgement(rejection=verdict.reason, detail=verdict.detail)
         content = self._weigh(verdict.partial)
         if late is not None:
-            return self._discount(content, late)
+            return self._discount(content, late, answer.payload)
         try:
             self._fold.check(content)
         except PeerFault as fault:
@@ -64,6 +68,7 @@ class Sums:
         """Adds what `judge` gave last."""
         if isinstance(content, Blend):
             self._fold.blend(content.partial)
+            self.belated[content.payload] = content.leaves
         else:
             self._fold.add(content)
 
@@ -71,14 +76,14 @@ class Sums:
         """Gives the rules of an Ask of an earlier round of the run: it differs in nothing else that is judged by."""
         return Admission(msgspec.structs.replace(self._ask, base=late.base, weights=late.weights), self._layout, LEAVES)
 
-    def _discount(self, content: Partial, late: Late) -> Judgement:
+    def _discount(self, content: Partial, late: Late, payload: bytes) -> Judgement:
         blend = self._blend(content, late)
         try:
             if blend.groups:
                 self._fold.check_blend(blend, late.reserved)
         except PeerFault as fault:
             return Judgement(rejection="full" if fault.reason == "weight_over_cap" else fault.reason, detail=fault.detail)
-        return Judgement(leaves=content.merged, content=Blend(blend))
+        return Judgement(leaves=content.merged, content=Blend(blend, payload, content.leaves))
 
     def _blend(self, content: Partial, late: Late) -> Partial:
         """Makes of an answer what it counts here: its sums discounted, and of its metrics those that are not of its base."""
@@ -98,6 +103,7 @@ class Sums:
             self._fold.retract(content)
         else:
             self._fold.unblend(self._blend(content, late))
+            self.belated.pop(answer.payload, None)
 
     def partial(self) -> Partial:
         """Gives the sums."""

@@ -162,6 +162,25 @@ def test_a_run_in_a_file_is_predicted_started_and_compared(folkmoot: Command, le
     assert "predicted" in folkmoot("run", "watch", started["id"]).err
 
 
+def test_an_asynchronous_run_is_predicted_and_compared(folkmoot: Command, learnt: str, tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('task = "digits-mlp"\nrounds = 6\nbuffer = 1\ndeadline_seconds = 60\n[offline]\nstaleness = 20\n')
+    found = folkmoot("plan", file, "--json").json
+    assert found["devices"]["answered"] == {"p10": 1, "median": 1, "p90": 1}
+    assert 0 < found["run"]["seconds"]["median"] < 60
+    said = folkmoot("plan", file)
+    assert said.code == 0
+    assert "who is away" in said.out
+    started = folkmoot("run", "start", file, "--watch", "--json").lines[-1]
+    compared = {(one["scope"], one["figure"]): one for one in folkmoot("run", "show", "--json").json["prediction"]["compared"]}
+    assert compared["run", "seconds"]["measured"] > 0
+    assert compared["run", "drop_outs"]["measured"] <= 2  # who is at work when the run is over
+    assert compared["run", "bytes_up"]["error_percent"] == pytest.approx(0, abs=50)
+    assert "the run: time" in folkmoot("run", "show", started["id"]).out
+    again = folkmoot("plan", file, "--json").json
+    assert again["basis"]["rounds"] == found["basis"]["rounds"] + 6
+
+
 def test_a_run_is_paused_resumed_stopped_and_given_one_more_round(folkmoot: Command, village: Village) -> None:
     folkmoot("task", "publish", "digits-mlp")
     run = folkmoot("run", "start", "--task", "digits-mlp", "--rounds", 10_000, "--json").json["id"]

@@ -86,6 +86,7 @@ def test_an_answer_to_an_earlier_ask_is_held_against_that_and_counts_less() -> N
     assert parts.view(group).tolist() == [4 * 8 // 4 + 2 * 16] * 4
     assert group.weight == 6
     assert sums.partial().merged == ("d1",)
+    assert sums.belated == {manifest.payload: (Leaf("d1"),)}
 
 
 def test_an_answer_to_an_earlier_ask_brings_no_measurement_of_its_base_but_its_bytes() -> None:
@@ -119,5 +120,6 @@ def test_a_belated_answer_that_is_taken_out_was_never_there() -> None:
     assert sums.partial() != alone
     sums.remove("d1", manifest, data, late)
     assert sums.partial() == alone
+    assert sums.belated == {}
     with pytest.raises(MisuseFault, match="not blended in"):
         sums.remove("d1", manifest, data, late)
