@@ -28,6 +28,10 @@ from folkmoot.link.wire import Network, Wire
 RETRY_MS = (1_000, 3_000)  # until the next attempt to connect: the first wait of a Backoff
 
 
+def _nobody(event: Event) -> None:
+    """Hears nothing any more."""
+
+
 class MemoryLink:
     """A link (folkmoot.link.face.Link). Its sink is called inside the agenda's steps, and may use the link."""
 
@@ -68,7 +72,7 @@ class MemoryLink:
         What was sent may still arrive, as chance has it: it had left the process.
         """
         self._running = False
-        self._sink = lambda event: None
+        self._sink = _nobody
         circuit = self._circuit
         if circuit and self._network.rng.random() < 0.5:
             self._network.agenda.at(circuit.sent, circuit.snap)

@@ -20,9 +20,9 @@ from folkmoot.link.hub_packets import Down, Lost, Up
 from folkmoot.simulate.disk import Steady
 from folkmoot.simulate.host import Place
 from folkmoot.simulate.scenario import profile
+from folkmoot.simulate.scenario.branch import INLINE, Ids, Parcel
 from folkmoot.simulate.scenario.crew import Crew
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import INLINE, Ids, Parcel
 from folkmoot.simulate.scenario.trade import MAX_PACKET
 from folkmoot.simulate.stuck import Stuck
 from folkmoot.simulate.tables import Row

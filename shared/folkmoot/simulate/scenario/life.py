@@ -10,6 +10,7 @@ from folkmoot.link.hub_packets import Traffic
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.power import Power
 from folkmoot.simulate.scenario.profile import Device
+from folkmoot.simulate.scenario.tape import Tape
 from folkmoot.simulate.scenario.trace import State
 from folkmoot.simulate.scenario.trade import Job
 
@@ -47,11 +48,11 @@ class Life:
         self._agenda.at(Random(device.seed).randint(*BOOTS), self._power.start)  # noqa: S311  # repeatable
         for number, (absence, befall) in enumerate(((kind.away, self._leave), (kind.reboot, self._reboot))):
             if absence is not None:
-                self._next(profile.absences(absence, device.seed + number), befall)
+                self._next(Tape(profile.absences, absence, device.seed + number), befall)
         course = profile.course(device)
         if course is not None:
-            self._next(course.absences(), self._leave)
-            self._follow(course.states())
+            self._next(Tape(course.absences), self._leave)
+            self._follow(Tape(course.states))
 
     def tally(self, home: str, now: int) -> Tally:
         """Gives what it has come to."""
@@ -63,15 +64,13 @@ class Life:
 
     def _next(self, absences: Iterator[tuple[int, int]], befall: Callable[[int], None]) -> None:
         following = next(absences, None)
-        if following is None:
-            return
-        gone, back = following
+        if following is not None:
+            gone, back = following
+            self._agenda.at(gone, self._befall, back, absences, befall)
 
-        def happen() -> None:
-            befall(back)
-            self._next(absences, befall)
-
-        self._agenda.at(gone, happen)
+    def _befall(self, back: int, absences: Iterator[tuple[int, int]], befall: Callable[[int], None]) -> None:
+        befall(back)
+        self._next(absences, befall)
 
     def _leave(self, back: int) -> None:
         now, before = self._agenda.now, self._hub.away.get(self._device.name, 0)
@@ -87,16 +86,14 @@ class Life:
 
     def _follow(self, states: Iterator[tuple[int, State]]) -> None:
         following = next(states, None)
-        if following is None:
-            return
-        at, state = following
+        if following is not None:
+            at, state = following
+            self._agenda.at(at, self._heed, state, states)
 
-        def happen() -> None:
-            self._power.heed(state)
-            self._line(state)
-            self._follow(states)
-
-        self._agenda.at(at, happen)
+    def _heed(self, state: State, states: Iterator[tuple[int, State]]) -> None:
+        self._power.heed(state)
+        self._line(state)
+        self._follow(states)
 
     def _line(self, state: State) -> None:
         """Gives the device's line the rate that its trace says: kbit/s are bit/ms."""

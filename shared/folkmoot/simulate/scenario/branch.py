@@ -1,9 +1,8 @@
-"""Branches of a scenario's tree: brokers, gateways and devices, on one agenda, with lines to a cloud that is elsewhere."""
+"""A branch of a scenario's tree: brokers, gateways and devices, on one agenda, with a line to a cloud that is elsewhere."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from random import Random
 from typing import Any
 
@@ -18,6 +17,7 @@ from folkmoot.simulate.host import Host, Place
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.life import Life, Tally
+from folkmoot.simulate.scenario.tape import Tape
 from folkmoot.simulate.scenario.trade import MAX_PACKET, School, Trade
 from folkmoot.simulate.tiers import tier
 from folkmoot.wire import codec
@@ -67,54 +67,59 @@ class Ids:
         return self._start + self._count.to_bytes(8, "big")
 
 
-class Branches:
-    """Some branches of a scenario's tree, in one process: homes, or regional gateways with all that is below them."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all branches of a scenario have in common."""
 
-    def __init__(self, scenario: Scenario, numbers: Sequence[int], school: School, contract: str) -> None:
+    scenario: Scenario
+    school: School
+    contract: str
+
+
+class Branch:
+    """What hangs on the cloud by one line, on an agenda of its own: a home, or a regional gateway with all that is below it."""
+
+    __slots__ = ("_ground", "_homes", "_out", "_serial", "_uplink", "agenda", "gateways", "number", "rounds")
+
+    def __init__(self, ground: Ground, number: int) -> None:
+        self.number = number
         self.agenda = Agenda()
-        self.scenario = scenario
-        self.rounds: list[Seen] = []  # that are over
         self.gateways: list[_Gateway] = []
-        self.homes: list[_Home] = []
-        self._school = school
-        self._contract = contract
+        self.rounds: list[Seen] = []  # that are over
+        self._ground = ground
+        self._homes: list[_Home] = []
         self._out: list[Parcel] = []
-        self._uplinks: dict[int, Uplink] = {}
-        for number in numbers:
-            self._grow(0, number, None)
+        self._serial = 0  # of the newest parcel
+        self._uplink: Uplink
+        self._grow(0, number, None)
 
     def _grow(self, tier: int, number: int, above: "_Gateway | None") -> None:
         """Puts down a gateway and all that is below it."""
-        if tier == len(self.scenario.fleet.regions):
-            home = _Home(self, profile.home(self.scenario, number), number, above)
+        scenario = self._ground.scenario
+        if tier == len(scenario.fleet.regions):
+            home = _Home(self, scenario, profile.home(scenario, number), above)
             self.gateways.append(home)
-            self.homes.append(home)
+            self._homes.append(home)
             return
-        gateway = _Gateway(self, profile.region(self.scenario, tier, number), number, above)
+        gateway = _Gateway(self, scenario, profile.region(scenario, tier, number), above)
         self.gateways.append(gateway)
         for below in gateway.of.below:
             self._grow(tier + 1, below, gateway)
 
-    def uplink(self, number: int, of: profile.Gateway, rng: Random) -> Uplink:
-        """Gives a branch's line to the cloud."""
-        serials = count(1)
+    def uplink(self, of: profile.Gateway, rng: Random) -> Uplink:
+        """Gives the line to the cloud."""
+        self._uplink = Uplink(self.agenda, rng, of.shape, self._emit)
+        return self._uplink
 
-        def emit(at: int, wire: int, packet: Up | Down | Lost) -> None:
-            self._out.append(Parcel(at, number, next(serials), wire, packet))
-
-        uplink = self._uplinks[number] = Uplink(self.agenda, rng, of.shape, emit)
-        return uplink
-
-    @property
-    def next(self) -> int | None:
-        """When something happens here, in ms."""
-        return self.agenda.next
+    def _emit(self, at: int, wire: int, packet: Up | Down | Lost) -> None:
+        self._serial += 1
+        self._out.append(Parcel(at, self.number, self._serial, wire, packet))
 
     def advance(self, horizon: int, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Does all that happens before `horizon`; gives what is on its way to the cloud. `parcels` have come from there."""
         for one in parcels:
             assert one.at >= self.agenda.now, "a packet arrives in a home when that time is over"
-            self.agenda.at(one.at, self._uplinks[one.branch].receive, one.wire, one.packet, order=one.order)
+            self.agenda.at(one.at, self._uplink.receive, one.wire, one.packet, order=one.order)
         self.agenda.run(horizon - 1)
         out, self._out = self._out, []
         return out
@@ -123,57 +128,45 @@ class Branches:
         """Gives what all devices have come to by `now`, in ms; sees the rounds that gateways still keep, too."""
         for gateway in self.gateways:
             gateway.host.show_all()
-        return [tally for home in self.homes for tally in home.tallies(now)]
+        return [tally for home in self._homes for tally in home.tallies(now)]
 
     def device(self, one: profile.Device, home: "_Home") -> Host:
         """Gives a device of a home."""
-        size = self._school.examples.size(one.number)
-        hello = Hello(data=self._contract, examples=size - self._school.held(size), max_packet=MAX_PACKET)
-        trade = Trade(one, self._school, hello, lambda: self.agenda.now)
+        school = self._ground.school
+        size = school.examples.size(one.number)
+        hello = Hello(data=self._ground.contract, examples=size - school.held(size), max_packet=MAX_PACKET)
+        trade = Trade(one, school, hello, self.agenda)
         host: Host = tier("device").DeviceHost(one.name, home.place(one.name, one.seed, up=home.hub), home.of.name, trade)
         return host
-
-    def gateway(self, of: profile.Gateway, place: Place, above: str) -> Any:
-        """Gives a gateway's machine; `above`: the gateway above, if any."""
-        host = tier("gateway").GatewayHost(of.name, place, above)
-        host.show = lambda open: self._see(open, self.agenda.now - host.timeline.now())
-        return host
-
-    def _see(self, open: Open, ahead: int) -> None:
-        """Takes a round of a gateway whose time this one's is so many ms ahead of."""
-        began, answered = open.round.began + ahead, open.answered_ms
-        members = {
-            name: (up, down, began + answered[name] if name in answered else None) for name, (up, down) in open.traffic.items()
-        }
-        ask = open.round.opened.ask
-        self.rounds.append(Seen(ask.round, ask.phase, open.messages, members))
 
 
 class _Gateway:
     """A gateway and its broker."""
 
-    def __init__(self, branches: Branches, of: profile.Gateway, number: int, above: "_Gateway | None") -> None:
+    def __init__(self, branch: Branch, scenario: Scenario, of: profile.Gateway, above: "_Gateway | None") -> None:
         """`above`: the gateway above; None: the cloud is."""
         self.of = of
-        self.agenda = branches.agenda
+        self.agenda = branch.agenda
+        self._rounds = branch.rounds
         rng = Random(of.seed)  # noqa: S311  # repeatable
         self.hub = Hub(rng, agenda=self.agenda)
         self.hub.traffic = {}
         line: Network
         self._cut: Callable[[int], None]  # the line up, until then
         if above is None:
-            line = uplink = branches.uplink(number, of, rng)
+            line = uplink = branch.uplink(of, rng)
             self._cut = uplink.cut
         else:
             line = above.hub
             above.hub.shapes[of.name] = of.shape
             self._cut = partial(above.hub.leave, of.name)
         place = self.place(of.name, of.seed, up=line, down=self.hub)
-        self.host = branches.gateway(of, place, "" if above is None else above.of.name)
-        self.host.clock = profile.clock(branches.scenario.fleet.clock, of.seed)
+        self.host: Any = tier("gateway").GatewayHost(of.name, place, "" if above is None else above.of.name)
+        self.host.show = self._see
+        self.host.clock = profile.clock(scenario.fleet.clock, of.seed)
         self.agenda.at(rng.randint(*BOOTS), self.host.start)
         if of.away is not None:
-            self._next_outage(profile.absences(of.away, of.seed + 1))
+            self._next_outage(Tape(profile.absences, of.away, of.seed + 1))
 
     def place(self, name: str, seed: int, **hops: Any) -> Place:
         """Gives a machine's surroundings."""
@@ -189,6 +182,16 @@ class _Gateway:
             harmless=True,
         )
 
+    def _see(self, open: Open) -> None:
+        """Takes a round that is over."""
+        ahead = self.agenda.now - self.host.timeline.now()
+        began, answered = open.round.began + ahead, open.answered_ms
+        members = {
+            name: (up, down, began + answered[name] if name in answered else None) for name, (up, down) in open.traffic.items()
+        }
+        ask = open.round.opened.ask
+        self._rounds.append(Seen(ask.round, ask.phase, open.messages, members))
+
     def _next_outage(self, outages: Iterator[tuple[int, int]]) -> None:
         gone, back = next(outages)
         self.agenda.at(gone, self._leave, back, outages)
@@ -201,10 +204,10 @@ class _Gateway:
 class _Home(_Gateway):
     """A home: its gateway, and its devices."""
 
-    def __init__(self, branches: Branches, of: profile.Gateway, number: int, above: _Gateway | None) -> None:
-        super().__init__(branches, of, number, above)
-        machines = (profile.device(branches.scenario, device) for device in of.below)
-        self._lives = [Life(one, branches.device(one, self), self.hub) for one in machines]
+    def __init__(self, branch: Branch, scenario: Scenario, of: profile.Gateway, above: _Gateway | None) -> None:
+        super().__init__(branch, scenario, of, above)
+        machines = (profile.device(scenario, device) for device in of.below)
+        self._lives = [Life(one, branch.device(one, self), self.hub) for one in machines]
 
     def tallies(self, now: int) -> list[Tally]:
         """Gives what its devices have come to."""
