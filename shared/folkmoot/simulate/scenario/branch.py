@@ -24,6 +24,7 @@ from folkmoot.wire import codec
 from folkmoot.wire.messages import Hello
 
 BOOTS = (0, 500)  # ms, drawn evenly
+LATE = (0, 50)  # of a branch that comes up later than others (folkmoot.simulate.scenario.life)
 INLINE = 65_536  # bytes that travel inside a message
 BEFORE = -(1 << 62)  # orders of what comes from elsewhere: before all that is of the same time here
 
@@ -67,6 +68,16 @@ class Ids:
         return self._start + self._count.to_bytes(8, "big")
 
 
+def empty(one: Any) -> None:
+    """Takes from an object all that it has."""
+    for kind in type(one).__mro__:
+        names = vars(kind).get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else names:
+            if hasattr(one, name):
+                delattr(one, name)
+    getattr(one, "__dict__", {}).clear()
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What all branches of a scenario have in common."""
@@ -75,14 +86,33 @@ class Ground:
     school: School
     contract: str
 
+    @property
+    def things(self) -> Sequence[object]:
+        """What branches refer to of all this."""
+        return self, self.school, *self.scenario.fleet.kinds
+
 
 class Branch:
     """What hangs on the cloud by one line, on an agenda of its own: a home, or a regional gateway with all that is below it."""
 
-    __slots__ = ("_ground", "_homes", "_out", "_serial", "_uplink", "agenda", "gateways", "number", "rounds")
+    __slots__ = (
+        "_ground",
+        "_homes",
+        "_out",
+        "_serial",
+        "_uplink",
+        "agenda",
+        "begins",
+        "devices",
+        "gateways",
+        "number",
+        "rounds",
+    )
 
     def __init__(self, ground: Ground, number: int) -> None:
         self.number = number
+        self.begins = profile.begins(ground.scenario, number)
+        self.devices = 0
         self.agenda = Agenda()
         self.gateways: list[_Gateway] = []
         self.rounds: list[Seen] = []  # that are over
@@ -100,6 +130,7 @@ class Branch:
             home = _Home(self, scenario, profile.home(scenario, number), above)
             self.gateways.append(home)
             self._homes.append(home)
+            self.devices += len(home.of.below)
             return
         gateway = _Gateway(self, scenario, profile.region(scenario, tier, number), above)
         self.gateways.append(gateway)
@@ -129,6 +160,13 @@ class Branch:
         for gateway in self.gateways:
             gateway.host.show_all()
         return [tally for home in self._homes for tally in home.tallies(now)]
+
+    def undo(self) -> None:
+        """Lets go of everything: it is full of cycles, which Python looks for among all that there is, or not at all."""
+        for gateway in self.gateways:
+            gateway.undo()
+        for one in (*self.gateways, self._uplink, self.agenda, self):
+            empty(one)
 
     def device(self, one: profile.Device, home: "_Home") -> Host:
         """Gives a device of a home."""
@@ -164,7 +202,7 @@ class _Gateway:
         self.host: Any = tier("gateway").GatewayHost(of.name, place, "" if above is None else above.of.name)
         self.host.show = self._see
         self.host.clock = profile.clock(scenario.fleet.clock, of.seed)
-        self.agenda.at(rng.randint(*BOOTS), self.host.start)
+        self.agenda.at(branch.begins + rng.randint(*(LATE if branch.begins else BOOTS)), self.host.start)
         if of.away is not None:
             self._next_outage(Tape(profile.absences, of.away, of.seed + 1))
 
@@ -181,6 +219,20 @@ class _Gateway:
             stores=Steady(),
             harmless=True,
         )
+
+    @property
+    def hosts(self) -> list[Host]:
+        """The machines here."""
+        return [self.host]
+
+    def undo(self) -> None:
+        """Lets go of the machines, and of the broker."""
+        for host in self.hosts:
+            for port in host.ports.values():
+                empty(port.link)
+                empty(port)
+            empty(host)
+        empty(self.hub)
 
     def _see(self, open: Open) -> None:
         """Takes a round that is over."""
@@ -207,7 +259,12 @@ class _Home(_Gateway):
     def __init__(self, branch: Branch, scenario: Scenario, of: profile.Gateway, above: _Gateway | None) -> None:
         super().__init__(branch, scenario, of, above)
         machines = (profile.device(scenario, device) for device in of.below)
-        self._lives = [Life(one, branch.device(one, self), self.hub) for one in machines]
+        self._lives = [Life(one, branch.device(one, self), self.hub, branch.begins) for one in machines]
+
+    @property
+    def hosts(self) -> list[Host]:
+        """The machines here."""
+        return [self.host, *(one.host for one in self._lives)]
 
     def tallies(self, now: int) -> list[Tally]:
         """Gives what its devices have come to."""

@@ -1,20 +1,42 @@
-"""Some branches of a scenario's tree, in one process."""
+"""Some branches of a scenario's tree, in one process: those in which nothing happens are put away."""
 
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
+from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.branch import Branch, Ground, Parcel, Seen
 from folkmoot.simulate.scenario.life import Tally
+from folkmoot.simulate.scenario.shelf import Shelf
+
+ROOM = 250  # devices of this process that are there as objects whatever they do
+# A branch is put away when nothing has happened in it for so many ms, for what it has said may be answered after a round trip,
+# and nothing will in so many more, as far as it knows.
+LULL = 200
+SOON = 300
+# To put a branch away and bring it back takes some 6 ms, and a round that asks one in twenty of its devices a fifth of that:
+# it is worth it where most branches sleep through most rounds.
+BUSY = 0.5  # of the branches
 
 
 class Branches:
-    """Branches, each of which goes on when something happens in it."""
+    """Branches, each of which is there while something happens in it, and is made when it comes up."""
 
-    def __init__(self, ground: Ground, numbers: Sequence[int]) -> None:
-        self._branches = {number: Branch(ground, number) for number in numbers}
-        self._nexts = {number: branch.agenda.next for number, branch in self._branches.items()}
+    def __init__(self, ground: Ground, numbers: Sequence[int], room: int | None = None) -> None:
+        """`room`: ROOM where that is worth the time, and no end of it elsewhere."""
+        scenario = ground.scenario
+        if room is None:
+            room = ROOM if profile.busy(scenario) < BUSY else scenario.fleet.devices
+        self.brought = 0  # branches that were brought back
+        self._ground = ground
+        self._room = room
+        self._shelf = Shelf(ground.things)
+        self._nexts: dict[int, int | None] = {number: profile.begins(scenario, number) for number in numbers}
         self._due = [(at, number) for number, at in self._nexts.items() if at is not None]
         heapify(self._due)
+        self._awake: dict[int, Branch] = {}  # the one that has done nothing for longest first
+        self._away: dict[int, bytes] = {}
+        self._last: dict[int, int] = {}  # ms: up to when those awake went on last
+        self._devices = 0  # in those
 
     @property
     def next(self) -> int | None:
@@ -35,19 +57,54 @@ class Branches:
                 busy.setdefault(number, [])
         out: list[Parcel] = []
         for number, come in busy.items():
-            branch = self._branches[number]
+            branch = self._wake(number)
             out += branch.advance(horizon, come)
             upcoming = branch.agenda.next
             if upcoming is not None and upcoming != self._nexts[number]:  # otherwise it stands there
                 heappush(due, (upcoming, number))
             self._nexts[number] = upcoming
+            self._last[number] = horizon
+            if self._devices > self._room:
+                self._tidy(horizon)
         return out
 
     def close(self, now: int) -> tuple[list[Tally], list[Seen]]:
         """Gives what all devices have come to by `now`, in ms, and the rounds of their homes."""
         tallies: list[Tally] = []
         rounds: list[Seen] = []
-        for branch in self._branches.values():
+        for number in self._nexts:
+            branch = self._awake.pop(number, None) or self._made(number)
             tallies += branch.tallies(now)
             rounds += branch.rounds
+            branch.undo()
         return tallies, rounds
+
+    def _wake(self, number: int) -> Branch:
+        """Gives a branch, which is now the one that has done something last."""
+        branch = self._awake.pop(number, None)
+        if branch is None:
+            branch = self._made(number)
+            self._devices += branch.devices
+        self._awake[number] = branch
+        return branch
+
+    def _made(self, number: int) -> Branch:
+        """Gives a branch that is put away, or was not there yet."""
+        data = self._away.pop(number, None)
+        if data is None:
+            return Branch(self._ground, number)
+        self.brought += 1
+        return self._shelf.take(data)
+
+    def _tidy(self, now: int) -> None:
+        """Puts branches away that are quiet, as many as there is no room for."""
+        for number, branch in list(self._awake.items()):
+            if self._last[number] > now - LULL:
+                return  # and so have all behind it
+            upcoming = self._nexts[number]
+            if upcoming is None or upcoming >= now + SOON:
+                self._away[number] = self._shelf.put(self._awake.pop(number))
+                self._devices -= branch.devices
+                branch.undo()
+                if self._devices <= self._room:
+                    return

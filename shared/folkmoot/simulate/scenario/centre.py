@@ -28,7 +28,7 @@ from folkmoot.simulate.stuck import Stuck
 from folkmoot.simulate.tables import Row
 from folkmoot.simulate.tiers import tier
 
-BEGINS = 20_000  # ms: when the run is started; by then whoever is not away has come up, and the cloud knows of it
+BEGINS = 20_000  # ms after the last branch when the run is started: whoever is not away has come up, and the cloud knows
 
 
 class Centre:
@@ -61,7 +61,7 @@ class Centre:
         self.cloud.show = self._see
         run = self._run = tier("cloud").launched(scenario.run, bundle, scenario.seed)
         self.agenda.at(0, self.cloud.start)
-        self.agenda.at(BEGINS, lambda: self.cloud.enter(run))
+        self.agenda.at(profile.settled(scenario) + BEGINS, lambda: self.cloud.enter(run))
 
     @property
     def rows(self) -> Sequence[Row]:
