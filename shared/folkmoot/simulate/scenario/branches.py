@@ -11,7 +11,7 @@ from folkmoot.simulate.scenario.shelf import Shelf
 ROOM = 250  # devices of this process that are there as objects whatever they do
 # A branch is put away when nothing has happened in it for so many ms, for what it has said may be answered after a round trip,
 # and nothing will in so many more, as far as it knows.
-LULL = 200
+LULL = 150
 SOON = 300
 # To put a branch away and bring it back takes some 6 ms, and a round that asks one in twenty of its devices a fifth of that:
 # it is worth it where most branches sleep through most rounds.
