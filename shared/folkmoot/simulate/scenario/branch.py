@@ -89,7 +89,9 @@ class Ground:
     @property
     def things(self) -> Sequence[object]:
         """What branches refer to of all this."""
-        return self, self.school, *self.scenario.fleet.kinds
+        kinds = self.scenario.fleet.kinds
+        traces = (series for kind in kinds if kind.trace is not None for series in kind.trace.series)
+        return self, self.school, self.contract, *kinds, *traces
 
 
 class Branch:

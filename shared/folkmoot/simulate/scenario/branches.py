@@ -13,22 +13,19 @@ ROOM = 250  # devices of this process that are there as objects whatever they do
 # and nothing will in so many more, as far as it knows.
 LULL = 150
 SOON = 300
-# To put a branch away and bring it back takes some 6 ms, and a round that asks one in twenty of its devices a fifth of that:
-# it is worth it where most branches sleep through most rounds.
-BUSY = 0.5  # of the branches
+# To put a home of 20 devices away and bring it back takes 6 ms; their part in a round, where all are asked, 25 ms. It is done
+# only where most branches sleep through most rounds.
+BUSY = 0.5  # of the branches that a round asks
 
 
 class Branches:
     """Branches, each of which is there while something happens in it, and is made when it comes up."""
 
-    def __init__(self, ground: Ground, numbers: Sequence[int], room: int | None = None) -> None:
-        """`room`: ROOM where that is worth the time, and no end of it elsewhere."""
+    def __init__(self, ground: Ground, numbers: Sequence[int]) -> None:
         scenario = ground.scenario
-        if room is None:
-            room = ROOM if profile.busy(scenario) < BUSY else scenario.fleet.devices
         self.brought = 0  # branches that were brought back
         self._ground = ground
-        self._room = room
+        self._room = ROOM if profile.busy(scenario) < BUSY else scenario.fleet.devices
         self._shelf = Shelf(ground.things)
         self._nexts: dict[int, int | None] = {number: profile.begins(scenario, number) for number in numbers}
         self._due = [(at, number) for number, at in self._nexts.items() if at is not None]
