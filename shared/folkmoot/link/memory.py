@@ -84,6 +84,11 @@ class MemoryLink:
         """How many messages `send` would take now."""
         return max(0, self._session.window - len(self._pending)) if self._running and self._taken else 0
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the broker is still to answer what we have said."""
+        return self._circuit is not None and not (self._taken and self._subscribed and not self._pending)
+
     def send(
         self, key: Key, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1, expiry_s: int | None = None
     ) -> bool:

@@ -157,6 +157,14 @@ class Branch:
         out, self._out = self._out, []
         return out
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the cloud is about to say something: it waits for an answer, or has not acknowledged what was said."""
+        host = self.gateways[0].host
+        if not host.up:
+            return False
+        return host.ports["up"].link.waiting or any(one.state != "done" for one in host.above.members.values())
+
     def tallies(self, now: int) -> list[Tally]:
         """Gives what all devices have come to by `now`, in ms; sees the rounds that gateways still keep, too."""
         for gateway in self.gateways:

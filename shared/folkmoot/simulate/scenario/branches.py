@@ -9,10 +9,7 @@ from folkmoot.simulate.scenario.life import Tally
 from folkmoot.simulate.scenario.shelf import Shelf
 
 ROOM = 250  # devices of this process that are there as objects whatever they do
-# A branch is put away when nothing has happened in it for so many ms, for what it has said may be answered after a round trip,
-# and nothing will in so many more, as far as it knows.
-LULL = 150
-SOON = 300
+SOON = 300  # ms: where something happens earlier than that, a branch is not put away
 # To put a home of 20 devices away and bring it back takes 6 ms; their part in a round, where all are asked, 25 ms. It is done
 # only where most branches sleep through most rounds.
 BUSY = 0.5  # of the branches that a round asks
@@ -32,8 +29,7 @@ class Branches:
         heapify(self._due)
         self._awake: dict[int, Branch] = {}  # the one that has done nothing for longest first
         self._away: dict[int, bytes] = {}
-        self._last: dict[int, int] = {}  # ms: up to when those awake went on last
-        self._devices = 0  # in those
+        self._devices = 0  # of those awake
 
     @property
     def next(self) -> int | None:
@@ -54,15 +50,12 @@ class Branches:
                 busy.setdefault(number, [])
         out: list[Parcel] = []
         for number, come in busy.items():
-            branch = self._wake(number)
+            branch = self._wake(number, horizon)
             out += branch.advance(horizon, come)
             upcoming = branch.agenda.next
             if upcoming is not None and upcoming != self._nexts[number]:  # otherwise it stands there
                 heappush(due, (upcoming, number))
             self._nexts[number] = upcoming
-            self._last[number] = horizon
-            if self._devices > self._room:
-                self._tidy(horizon)
         return out
 
     def close(self, now: int) -> tuple[list[Tally], list[Seen]]:
@@ -76,10 +69,12 @@ class Branches:
             branch.undo()
         return tallies, rounds
 
-    def _wake(self, number: int) -> Branch:
+    def _wake(self, number: int, now: int) -> Branch:
         """Gives a branch, which is now the one that has done something last."""
         branch = self._awake.pop(number, None)
         if branch is None:
+            if self._devices >= self._room:
+                self._tidy(now + SOON)
             branch = self._made(number)
             self._devices += branch.devices
         self._awake[number] = branch
@@ -93,15 +88,13 @@ class Branches:
         self.brought += 1
         return self._shelf.take(data)
 
-    def _tidy(self, now: int) -> None:
-        """Puts branches away that are quiet, as many as there is no room for."""
+    def _tidy(self, until: int) -> None:
+        """Puts branches away in which nothing happens until then, as many as it takes to have room for one more."""
         for number, branch in list(self._awake.items()):
-            if self._last[number] > now - LULL:
-                return  # and so have all behind it
             upcoming = self._nexts[number]
-            if upcoming is None or upcoming >= now + SOON:
+            if (upcoming is None or upcoming >= until) and not branch.waiting:
                 self._away[number] = self._shelf.put(self._awake.pop(number))
                 self._devices -= branch.devices
                 branch.undo()
-                if self._devices <= self._room:
+                if self._devices < self._room:
                     return
