@@ -74,11 +74,9 @@ def _few_collections() -> Iterator[None]:
     """Has Python look for cycles seldom: a fleet is millions of objects that stay, and to go through them takes its time."""
     before = gc.get_threshold()
     gc.set_threshold(200_000, 50, 1_000)
-    gc.freeze()  # what is loaded stays: nobody need go through it, and no process beside this one takes a copy of it
     try:
         yield
     finally:
-        gc.unfreeze()
         gc.set_threshold(*before)
 
 
