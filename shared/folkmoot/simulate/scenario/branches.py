@@ -10,7 +10,7 @@ from folkmoot.simulate.scenario.shelf import Shelf
 
 ROOM = 250  # devices of this process that are there as objects whatever they do
 SOON = 300  # ms: where something happens earlier than that, a branch is not put away
-# To put a home of 20 devices away and bring it back takes 6 ms; their part in a round, where all are asked, 25 ms. It is done
+# To put a home of 20 devices away and bring it back takes 6 ms; their part in a round, where all are asked, some 35. It is done
 # only where most branches sleep through most rounds.
 BUSY = 0.5  # of the branches that a round asks
 

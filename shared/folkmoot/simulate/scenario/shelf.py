@@ -30,7 +30,7 @@ class Shelf:
     """Makes bytes of branches, and the branches of them again. What they share stays out of the bytes, and shared.
 
     The bytes begin by asking for all that is shared, so that Pickler and Unpickler number it as what they have met already. A
-    `persistent_id` would do the same, and be called for each of some 17,000 objects of a home: that took longer than the rest.
+    `persistent_id` would do the same, and be called for each of some 17,000 objects of a home: that took as long as the rest.
     """
 
     def __init__(self, things: Iterable[object]) -> None:
