@@ -26,7 +26,7 @@ from folkmoot.wire.topics import SHARDS
 from folkmoot_cloud import tables
 from folkmoot_cloud.faults import Invalid
 from folkmoot_cloud.runner.campaign import Campaign, Cohort, Spec
-from folkmoot_cloud.runner.facts import AnswerTaken, Evaluated, Learnt, RoundClosed, RoundOpened, RunMoved
+from folkmoot_cloud.runner.facts import AnswerTaken, Evaluated, GatewayTold, Learnt, RoundClosed, RoundOpened, RunMoved
 from folkmoot_cloud.runner.flight import Frame, Top
 from folkmoot_cloud.runner.journal import fates_of
 from folkmoot_cloud.runner.load import specify
@@ -164,10 +164,11 @@ class CloudHost(Host):
         return self._tables
 
     def _written(self, facts: list[Any]) -> list[Any]:
-        """Gives the rows that facts become."""
+        """Gives the rows that facts become: of gateways none, for nobody reads them here, and each has all that hangs on it."""
         running = self.node.campaigns if self.node is not None else {}
         closed = {fact.run for fact in facts if isinstance(fact, RoundClosed)}.intersection(running)
-        return [*map(_frozen, facts), *(Remembered(run, running[run].past) for run in sorted(closed))]
+        told = (_frozen(fact) for fact in facts if not isinstance(fact, GatewayTold))
+        return [*told, *(Remembered(run, running[run].past) for run in sorted(closed))]
 
     def make(self) -> Cloud:
         """Gives the program, with every run as the facts have it."""

@@ -1,6 +1,7 @@
 """A device in a simulated federation: the real agent, whose work takes virtual time."""
 
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, Protocol
 
@@ -76,7 +77,7 @@ class DeviceHost(Host):
         above = self.above = Lower(tree, self.name, self.cache, self.spool, self.ledger, self.place.inline)
         above.hello = self._hello()
         births = self.join("up", tree, self.name, upper=False)
-        agent = Agent(above, Trainer(self._train, self._stop), lambda: births.current, lambda: self._why_not)
+        agent = Agent(above, Trainer(self._train, self._stop), partial(getattr, births, "current"), self._reason)
         agent.restore(list(self.ledger.histories()))
         return agent
 
@@ -93,20 +94,21 @@ class DeviceHost(Host):
             hello = msgspec.structs.replace(hello, ready=False, why_not=self._why_not)
         return hello
 
+    def _reason(self) -> str:
+        return self._why_not
+
     def _train(self, item: member.Member) -> None:
-        life, deed = self.node, item.id
-        self._deed = deed
+        self._deed = item.id
         work = self.trade.work(item, self.cache)
         reason, detail = work.failure
-        done = Failed(deed, reason, detail) if reason else Trained(deed, work.payload)
+        done = Failed(item.id, reason, detail) if reason else Trained(item.id, work.payload)
+        self.place.agenda.at(self.place.agenda.now + work.ms, self._end, self.lives, done)
 
-        def end() -> None:
-            if self.up and self.node is life and self._deed == deed:
-                self._deed = b""
-                self.trained += 1
-                self.driver.post("work", done)
-
-        self.place.agenda.at(self.place.agenda.now + work.ms, end)
+    def _end(self, life: int, done: Trained | Failed) -> None:
+        if self.up and self.lives == life and self._deed == done.ask:
+            self._deed = b""
+            self.trained += 1
+            self.driver.post("work", done)
 
     def _stop(self, ask: bytes) -> None:
         if ask == self._deed:

@@ -1,5 +1,8 @@
 """A gateway in a simulated federation: the real program."""
 
+from collections.abc import Mapping
+from functools import partial
+
 from folkmoot.hop.batch import Batch
 from folkmoot.serve.port import Births
 from folkmoot.simulate.host import Host, Place
@@ -9,6 +12,10 @@ from folkmoot_gateway.flight import Frame, Home
 from folkmoot_gateway.node import Gateway
 
 GRACE = 90_000  # ms: 1.5 keepalives of 60 s
+
+
+def _current(births: Mapping[str, Births], hop: str) -> int:
+    return births[hop].current
 
 
 class GatewayHost(Host):
@@ -42,7 +49,7 @@ class GatewayHost(Host):
         flight = self.flight
         births: dict[str, Births] = {}
         blobs, spool, outbox = flight.library(self.cache), flight.spool(self.spool), flight.outbox(self.ledger)
-        home = Home(frame, blobs, spool, outbox, flight.births(lambda hop: births[hop].current), Shown)
+        home = Home(frame, blobs, spool, outbox, flight.births(partial(_current, births)), Shown)
         self.above, self.below = home.above, home.below
         assert isinstance(home.below, Shown)
         home.below.show = self.show

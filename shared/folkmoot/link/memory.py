@@ -28,6 +28,10 @@ from folkmoot.link.wire import Network, Wire
 RETRY_MS = (1_000, 3_000)  # until the next attempt to connect: the first wait of a Backoff
 
 
+def _nobody(event: Event) -> None:
+    """Hears nothing any more."""
+
+
 class MemoryLink:
     """A link (folkmoot.link.face.Link). Its sink is called inside the agenda's steps, and may use the link."""
 
@@ -68,7 +72,7 @@ class MemoryLink:
         What was sent may still arrive, as chance has it: it had left the process.
         """
         self._running = False
-        self._sink = lambda event: None
+        self._sink = _nobody
         circuit = self._circuit
         if circuit and self._network.rng.random() < 0.5:
             self._network.agenda.at(circuit.sent, circuit.snap)
@@ -79,6 +83,11 @@ class MemoryLink:
     def free(self) -> int:
         """How many messages `send` would take now."""
         return max(0, self._session.window - len(self._pending)) if self._running and self._taken else 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the broker is still to answer what we have said."""
+        return self._circuit is not None and not (self._taken and self._subscribed and not self._pending)
 
     def send(
         self, key: Key, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1, expiry_s: int | None = None

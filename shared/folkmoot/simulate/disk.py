@@ -158,7 +158,7 @@ class Disk:
             self.synced = len(self.commits)
 
 
-_BLOBS: dict[bytes, bytes] = {}  # what steady disks have, by sha256
+BLOBS: dict[bytes, bytes] = {}  # what steady disks have, by sha256
 
 
 class Steady(Disk):
@@ -178,7 +178,7 @@ class Steady(Disk):
 
     def share(self, blob: bytes, data: bytes) -> bytes:
         """Gives the same bytes to all of them that have the same blob: a fleet has few programs, and a model a round."""
-        return _BLOBS.setdefault(blob, data)
+        return BLOBS.setdefault(blob, data)
 
     def write(self, event: Event) -> Any:
         """Gives the event: nothing damages it, and it never changes."""

@@ -95,6 +95,7 @@ class Host(ABC):
     """A machine. Subclasses are the tiers' (`simulated.py` in each of them)."""
 
     __slots__ = (
+        "_entries",
         "_off_since",
         "_planned",
         "boot",
@@ -135,7 +136,8 @@ class Host(ABC):
         self.doom: Stop | None = None  # how it crashes then
         self.down_ms = 0  # how long it was off in all
         self._off_since = 0
-        self._planned: int | None = None  # ms of the agenda: when its next step is put down
+        self._planned: int | None = None  # ms of the agenda: when its next step is
+        self._entries: list[int] = []  # ms of the agenda: when a step is put down, few at a time and none twice
         place.stores.step = self._durable
         if (ears := place.ears) is not None:
             place.stores.committed = lambda batches: ears.committed(name, batches)
@@ -220,9 +222,12 @@ class Host(ABC):
     def _plan(self, at: int) -> None:
         if self._planned is None or at < self._planned:
             self._planned = at
-            self.place.agenda.at(at, self._act, at)
+            if at not in self._entries:  # otherwise it stands there from earlier on
+                self._entries.append(at)
+                self.place.agenda.at(at, self._act, at)
 
     def _act(self, at: int) -> None:
+        self._entries.remove(at)
         if at != self._planned:
             return  # an earlier one was put down meanwhile
         self._planned = None

@@ -20,15 +20,18 @@ from folkmoot.link.hub_packets import Down, Lost, Up
 from folkmoot.simulate.disk import Steady
 from folkmoot.simulate.host import Place
 from folkmoot.simulate.scenario import profile
+from folkmoot.simulate.scenario.branch import INLINE, Ids, Parcel
 from folkmoot.simulate.scenario.crew import Crew
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import INLINE, Ids, Parcel
 from folkmoot.simulate.scenario.trade import MAX_PACKET
 from folkmoot.simulate.stuck import Stuck
 from folkmoot.simulate.tables import Row
 from folkmoot.simulate.tiers import tier
 
 BEGINS = 20_000  # ms: when the run is started; by then whoever is not away has come up, and the cloud knows of it
+# Of a fleet whose branches do not come up at once (folkmoot.simulate.scenario.profile), ms after the last one has begun to: its
+# machines have said twice by then that they are there, and say it again 14 s later.
+LAST = 14_000
 
 
 class Centre:
@@ -61,7 +64,7 @@ class Centre:
         self.cloud.show = self._see
         run = self._run = tier("cloud").launched(scenario.run, bundle, scenario.seed)
         self.agenda.at(0, self.cloud.start)
-        self.agenda.at(BEGINS, lambda: self.cloud.enter(run))
+        self.agenda.at(max(BEGINS, profile.settled(scenario) + LAST), lambda: self.cloud.enter(run))
 
     @property
     def rows(self) -> Sequence[Row]:

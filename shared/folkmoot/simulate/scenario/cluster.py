@@ -17,9 +17,9 @@ from ray.exceptions import RayError
 from folkmoot import __version__
 from folkmoot.errors import FolkmootError, UserFault
 from folkmoot.simulate.scenario import crew, profile
+from folkmoot.simulate.scenario.branches import Branches
 from folkmoot.simulate.scenario.crew import Crew, Died, Hire, Moved, Record, Step
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import Branches
 
 PATIENCE, PAUSE = 5.0, 0.1  # seconds in which a cluster is to say something, or to have room, and between two looks at it
 # What a client of HTTP/2 says first, with no settings of its own (RFC 9113, 3.4 and 6.5): Ray's head node speaks gRPC over it.
@@ -54,7 +54,7 @@ class Settled:
 
     def close(self, now: int) -> Record:
         """Gives what devices have come to, and the rounds of their homes."""
-        return self._branches.tallies(now), self._branches.rounds
+        return self._branches.close(now)
 
 
 class Elsewhere:

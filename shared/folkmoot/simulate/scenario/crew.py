@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from folkmoot.errors import FolkmootError
 from folkmoot.simulate.scenario import examples, profile
+from folkmoot.simulate.scenario.branch import Ground, Parcel, Seen
+from folkmoot.simulate.scenario.branches import Branches
 from folkmoot.simulate.scenario.document import Scenario
-from folkmoot.simulate.scenario.home import Branches, Parcel, Seen
 from folkmoot.simulate.scenario.life import Tally
 from folkmoot.simulate.scenario.trade import School
 from folkmoot.simulate.tiers import tier
@@ -66,7 +67,7 @@ def settle(scenario: Scenario, numbers: range, program: bytes) -> Branches:
     """Builds homes. Raises UserFault where there are no examples for them."""
     contract = bundle.program(program).manifest.contract
     school = School(examples.make(scenario, contract), scenario.data.holdout)
-    return Branches(scenario, numbers, school, contract.name)
+    return Branches(Ground(scenario, school, contract.name), numbers)
 
 
 class Here:
@@ -88,7 +89,7 @@ class Here:
 
     def close(self, now: int) -> Record:
         """Gives what their devices have come to, and their rounds."""
-        return self._settled.tallies(now), self._settled.rounds
+        return self._settled.close(now)
 
     def leave(self) -> None:
         """Does nothing: they go with this process."""
@@ -149,7 +150,7 @@ def _serve(pipe: Connection, other: Connection, scenario: Scenario, branches: ra
         while not isinstance(step := pipe.recv(), int):
             parcels = settled.advance(*step)
             pipe.send(Moved(settled.next, parcels))
-        pipe.send((settled.tallies(step), settled.rounds))
+        pipe.send(settled.close(step))
     except FolkmootError as fault:
         pipe.send(fault)
     except (EOFError, KeyboardInterrupt):

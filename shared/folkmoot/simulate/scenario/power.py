@@ -7,6 +7,7 @@ from folkmoot.link.hub import Hub
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.document import Needs
 from folkmoot.simulate.scenario.profile import Device
+from folkmoot.simulate.scenario.tape import Tape
 from folkmoot.simulate.scenario.trace import State
 
 LOOK = 60_000  # ms between two looks at a battery: as often as a device says that it is there
@@ -43,7 +44,7 @@ class Power:
             if self._battery.level <= 0:
                 self._off_since = 0
             if settings.charges is not None:
-                self._charge(_charges(*settings.charges))
+                self._charge(Tape(_charges, *settings.charges))
             self._agenda.at(0, self._look)
 
     def left(self, now: int) -> float | None:
@@ -79,12 +80,11 @@ class Power:
 
     def _charge(self, turns: Iterator[tuple[int, bool]]) -> None:
         at, on = next(turns)
+        self._agenda.at(at, self._turn, on, turns)
 
-        def turn() -> None:
-            self._set(on)
-            self._charge(turns)
-
-        self._agenda.at(at, turn)
+    def _turn(self, on: bool, turns: Iterator[tuple[int, bool]]) -> None:
+        self._set(on)
+        self._charge(turns)
 
     def _set(self, charging: bool) -> None:
         self._settle(self._agenda.now)

@@ -12,6 +12,12 @@ from folkmoot.simulate.scenario.battery import Battery
 from folkmoot.simulate.scenario.document import Absence, Clock, Kind, Scenario, Span, shape
 from folkmoot.simulate.scenario.trace import Course
 
+# Machines take 5 s to come up, and what comes up cannot be put away (folkmoot.simulate.scenario.branches): a large fleet that
+# came up at once would take as much memory as if nothing ever were.
+AT_ONCE = 1_000  # devices that come up together
+RATE = 1_000  # devices a second that come up after them
+STRIDE = 7_919  # a prime: neighbours, which one process has, come up at times of their own
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -40,6 +46,31 @@ def branches(scenario: Scenario) -> int:
     """Gives how many gateways hang on the cloud itself."""
     fleet = scenario.fleet
     return fleet.regions[0].count if fleet.regions else fleet.homes
+
+
+def begins(scenario: Scenario, branch: int) -> int:
+    """Gives from when on the machines of a branch come up, in ms: those of a small fleet all at once."""
+    count = branches(scenario)
+    rank = branch * STRIDE % count
+    return max(0, rank * scenario.fleet.devices // count - AT_ONCE) * 1000 // RATE
+
+
+def settled(scenario: Scenario) -> int:
+    """Gives when all branches have begun, in ms."""
+    return max(0, scenario.fleet.devices - AT_ONCE) * 1000 // RATE
+
+
+def busy(scenario: Scenario) -> float:
+    """Gives the share of the branches that a round asks somebody of, where chance picks whom it asks."""
+    devices = scenario.fleet.devices
+    match scenario.run.get("cohort"):
+        case {"devices": int(wanted)}:
+            share = wanted / devices
+        case {"fraction": float(share) | int(share)}:
+            pass
+        case _:
+            return 1.0
+    return 1 - float((1 - min(1.0, max(0.0, share))) ** (devices / branches(scenario)))
 
 
 def region(scenario: Scenario, tier: int, number: int) -> Gateway:

@@ -6,6 +6,7 @@ from typing import Any
 
 from folkmoot.errors import PeerFault
 from folkmoot.hop import member
+from folkmoot.link.agenda import Agenda
 from folkmoot.serve import conversation
 from folkmoot.serve.batches import JobFault
 from folkmoot.serve.lesson import Lesson, learn
@@ -13,6 +14,7 @@ from folkmoot.serve.program import Learner
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.examples import Examples, Held
 from folkmoot.simulate.scenario.profile import Device
+from folkmoot.simulate.scenario.tape import Tape
 from folkmoot.simulate.scenario.unlearnt import Unlearnt
 from folkmoot.simulate.tiers import tier
 from folkmoot.wire import bundle
@@ -73,13 +75,13 @@ class Job:
 class Trade:
     """What one device knows of its work (folkmoot_device.simulated.Trade)."""
 
-    __slots__ = ("_device", "_now", "_school", "_times", "hello", "jobs")
+    __slots__ = ("_agenda", "_device", "_school", "_times", "hello", "jobs")
 
-    def __init__(self, device: Device, school: School, hello: Hello, now: Callable[[], int]) -> None:
+    def __init__(self, device: Device, school: School, hello: Hello, agenda: Agenda) -> None:
         self._device = device
         self._school = school
-        self._now = now
-        self._times = None if device.kind.job_seconds is None else profile.jobs(device)
+        self._agenda = agenda
+        self._times = None if device.kind.job_seconds is None else Tape(profile.jobs, device)
         self.hello = hello
         self.jobs: list[Job] = []  # a device that was started again in the middle of one does it again
 
@@ -95,14 +97,14 @@ class Trade:
     def stop(self) -> None:
         """Its work ends now, whatever it would have become."""
         if self.jobs:
-            self.jobs[-1].ends = min(self.jobs[-1].ends, self._now())
+            self.jobs[-1].ends = min(self.jobs[-1].ends, self._agenda.now)
 
     def work(self, item: member.Member, library: Any) -> Any:
         """Does an Ask now, which ends when this device would have done it."""
         ask, device = item.ask, self._device
         job = conversation.Work(**conversation.wanted(device.name, ask))
         work = tier("device").Work
-        began, overhead = self._now(), device.kind.overhead_ms
+        began, overhead = self._agenda.now, device.kind.overhead_ms
         try:
             lesson = self._school.teach(device, job, ask.program, library.read(ask.weights), lambda: library.read(ask.program))
         except (JobFault, PeerFault) as fault:

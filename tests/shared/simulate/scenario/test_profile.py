@@ -3,6 +3,7 @@
 from functools import partial
 from itertools import islice, pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,34 @@ def test_nothing_reaches_the_cloud_faster_than_the_window_that_it_and_its_branch
     assert window >= 1
     of = partial(profile.region, scenario, 0) if scenario.fleet.regions else partial(profile.home, scenario)
     assert all(of(number).shape.latency_ms >= window for number in range(profile.branches(scenario)))
+
+
+def test_a_small_fleet_comes_up_at_once_and_a_large_one_branch_by_branch_with_neighbours_apart() -> None:
+    small, large = (Scenario(fleet=Fleet(homes=devices // 20, devices=devices)) for devices in (1_000, 10_000))
+    assert {profile.begins(small, number) for number in range(50)} == {0}
+    assert profile.settled(small) == 0
+    begins = [profile.begins(large, number) for number in range(500)]
+    assert sorted(begins) == [max(0, 20 * rank - 1_000) for rank in range(500)]
+    assert max(begins) < profile.settled(large) == 9_000
+    for half in (begins[:250], begins[250:]):
+        assert sorted(half)[125] == pytest.approx(sorted(begins)[250], abs=200)
+
+
+@pytest.mark.parametrize(
+    ("cohort", "share"),
+    [
+        ({}, 1.0),
+        ({"devices": 100}, 0.18),
+        ({"devices": 10_000}, 1.0),
+        ({"devices": 20_000}, 1.0),
+        ({"fraction": 0.01}, 0.18),
+        ({"fraction": 1}, 1.0),
+        ("nobody", 1.0),
+    ],
+)
+def test_how_many_branches_a_round_asks(cohort: object, share: float) -> None:
+    scenario = Scenario(fleet=Fleet(homes=500, devices=10_000), run={"cohort": cohort})
+    assert profile.busy(scenario) == pytest.approx(share, abs=0.01)
 
 
 def test_other_seeds_are_other_fleets() -> None:
