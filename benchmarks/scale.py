@@ -2,7 +2,7 @@
 
 `folkmoot simulate`, everything included that it does, of 1,000, 3,160 and 10,000 devices, 20 in a home: 20 generated examples
 each, 64-64-10, batches of 10, one epoch, all devices in each of ten rounds. Then fleets of 1,000 and 10,000 of which 100 are
-asked: what the others take lies between the two.
+asked, and homes that are not are put away, as far as they can be: what the others take lies between the two.
 """
 
 import json
@@ -22,7 +22,9 @@ SIZES = (1_000, 3_160, 10_000)
 HOME = 20  # devices
 ROUNDS = 10
 FEW = 100
+AWAKE = 250  # devices that each process keeps as they are, where few are asked
 SCENARIO = """
+awake = {awake}
 task = "{task}"
 [fleet]
 homes = {homes}
@@ -42,7 +44,7 @@ precision = {{cap = 100}}
 
 def simulate(devices: int, asked: int = 0) -> tuple[float, float]:
     """Gives seconds and bytes of a simulation, all its processes together. `asked`: devices of a round; 0: all."""
-    text = SCENARIO.format(task=bundles.place("narrow"), homes=devices // HOME, devices=devices, rounds=ROUNDS)
+    text = SCENARIO.format(awake=AWAKE, task=bundles.place("narrow"), homes=devices // HOME, devices=devices, rounds=ROUNDS)
     if asked:
         text += f"cohort = {{devices = {asked}}}\n"
     with tempfile.TemporaryDirectory() as made:

@@ -32,8 +32,9 @@ RACES = (
         "scale",
         "10,000 simulated devices in 500 homes",
         "`folkmoot simulate` from beginning to end, report included: 20 generated examples each, 64-64-10, one epoch in "
-        "batches of 10, all devices in each of 10 rounds; the same with 1,000 and 3,160. No peer: Flower and pfl have no "
-        "homes.",
+        "batches of 10, all devices in each of 10 rounds; the same with 1,000 and 3,160. A device that is not asked: what "
+        "9,000 more of them take where a round asks 100, and homes that it does not ask are put away (`awake = 250`). No "
+        "peer: Flower and pfl have no homes.",
         ("scale",),
         {},
         seconds=7_200,

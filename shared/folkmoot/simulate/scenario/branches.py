@@ -8,11 +8,7 @@ from folkmoot.simulate.scenario.branch import Branch, Ground, Parcel, Seen
 from folkmoot.simulate.scenario.life import Tally
 from folkmoot.simulate.scenario.shelf import Shelf
 
-ROOM = 250  # devices of this process that are there as objects whatever they do
 SOON = 300  # ms: where something happens earlier than that, a branch is not put away
-# To put a home of 20 devices away and bring it back takes 6 ms; their part in a round, where all are asked, some 35. It is done
-# only where most branches sleep through most rounds.
-BUSY = 0.5  # of the branches that a round asks
 
 
 class Branches:
@@ -22,7 +18,7 @@ class Branches:
         scenario = ground.scenario
         self.brought = 0  # branches that were brought back
         self._ground = ground
-        self._room = ROOM if profile.busy(scenario) < BUSY else scenario.fleet.devices
+        self._room = scenario.awake if profile.sleeps(scenario) else scenario.fleet.devices
         self._shelf = Shelf(ground.things)
         self._nexts: dict[int, int | None] = {number: profile.begins(scenario, number) for number in numbers}
         self._due = [(at, number) for number, at in self._nexts.items() if at is not None]

@@ -9,7 +9,7 @@ import pytest
 
 from folkmoot.simulate.disk import BLOBS
 from folkmoot.simulate.result.tables import Result
-from folkmoot.simulate.scenario import branches, crew, profile, shelf
+from folkmoot.simulate.scenario import crew, profile, shelf
 from folkmoot.simulate.scenario.branch import Branch, Parcel
 from folkmoot.simulate.scenario.branches import Branches
 from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Region, Scenario
@@ -37,8 +37,9 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def half_of_them_later() -> Iterator[None]:
-    """Has some branches come up later than others, as in a large fleet."""
+    """Has some branches come up later than others, as in a large fleet that asks few."""
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(profile, "BUSY", 2)
         patched.setattr(profile, "AT_ONCE", 12)
         patched.setattr(profile, "RATE", 4)
         yield
@@ -60,8 +61,6 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> list[Branches]:
             return out
 
     monkeypatch.setattr(crew, "Branches", Kept)
-    monkeypatch.setattr(branches, "ROOM", 0)
-    monkeypatch.setattr(branches, "BUSY", 2)
     return made
 
 
@@ -69,9 +68,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> list[Branches]:
 def unmoved(request: pytest.FixtureRequest) -> tuple[Scenario, Result]:
     """Gives a scenario, and what comes of it where nothing is ever put away."""
     scenario = SCENARIOS[request.param]
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(branches, "BUSY", 0)
-        return scenario, play(scenario, 0)
+    return scenario, play(scenario, 0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -79,15 +76,15 @@ def test_the_same_comes_of_it_whether_branches_are_put_away_or_not(
     unmoved: tuple[Scenario, Result], eager: list[Branches], workers: int
 ) -> None:
     scenario, result = unmoved
-    assert plain(play(scenario, workers)) == plain(result)
+    assert plain(play(msgspec.structs.replace(scenario, awake=0), workers)) == plain(result)
     if not workers:
         (made,) = eager
         assert made.brought > 50
 
 
 def test_where_each_round_asks_everybody_nothing_is_put_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(branches, "ROOM", 0)
-    made = settled(SCENARIOS["plain"], run={**FEW, "cohort": {}})
+    monkeypatch.setattr(profile, "BUSY", 0.5)
+    made = settled(SCENARIOS["plain"], awake=0, run={**FEW, "cohort": {}})
     made.advance(30_000, ())
     assert made.brought == 0
     assert not made._away

@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import islice, pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -64,7 +65,8 @@ def test_nothing_reaches_the_cloud_faster_than_the_window_that_it_and_its_branch
 
 
 def test_a_small_fleet_comes_up_at_once_and_a_large_one_branch_by_branch_with_neighbours_apart() -> None:
-    small, large = (Scenario(fleet=Fleet(homes=devices // 20, devices=devices)) for devices in (1_000, 10_000))
+    few: dict[str, Any] = {"cohort": {"devices": 10}}
+    small, large = (Scenario(fleet=Fleet(homes=devices // 20, devices=devices), run=few) for devices in (1_000, 10_000))
     assert {profile.begins(small, number) for number in range(50)} == {0}
     assert profile.settled(small) == 0
     begins = [profile.begins(large, number) for number in range(500)]
@@ -72,6 +74,12 @@ def test_a_small_fleet_comes_up_at_once_and_a_large_one_branch_by_branch_with_ne
     assert max(begins) < profile.settled(large) == 9_000
     for half in (begins[:250], begins[250:]):
         assert sorted(half)[125] == pytest.approx(sorted(begins)[250], abs=200)
+
+
+def test_a_large_fleet_of_which_all_are_asked_comes_up_at_once() -> None:
+    large = Scenario(fleet=Fleet(homes=500, devices=10_000))
+    assert {profile.begins(large, number) for number in range(500)} == {0}
+    assert profile.settled(large) == 0
 
 
 @pytest.mark.parametrize(
