@@ -68,7 +68,7 @@ def test_an_empty_file_is_a_scenario(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("name = ", "is no TOML"),
-        ("fleat = 1", "unknown key fleat; known here are data, fleet"),
+        ("fleat = 1", "unknown key fleat; known here are awake, data, fleet"),
         ("[fleet]\nhomes = 0", "fleet.homes: expected a whole number >= 1"),
         ("[fleet]\nhomes = 9\ndevices = 8", "8 devices are too few for 9 homes"),
         ("[fleet]\nhomes = 3\n[[fleet.regions]]\ncount = 4", "3 homes are too few for the 4 gateways above"),
