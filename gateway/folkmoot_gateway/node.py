@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 MARGIN_LEAST, MARGIN_MOST = 250, 5_000
 # When a home is switched on, its devices appear one after another: the cloud hears of them together (ms).
 QUIET = 300
-QUIET_EACH = 1  # for each that it has named before: news of thousands, which are said as a whole, do not fill the line
+QUIET_EACH = 1  # ms for each that it has named before: news of thousands, which are said as a whole, do not fill the line
 
 History = tuple[str, list[tuple[int, Event]]]
 """A machine's key and its events with their times."""

@@ -12,8 +12,8 @@ from folkmoot.simulate.scenario.battery import Battery
 from folkmoot.simulate.scenario.document import Absence, Clock, Kind, Scenario, Span, shape
 from folkmoot.simulate.scenario.trace import Course
 
-# To put a home of 20 devices away and bring it back takes 6 ms; their part in a round, where all are asked, 25 ms. It is done
-# only where most branches sleep through most rounds.
+# To put a home of 20 devices away and bring it back takes 6 ms; their part in a round, where all are asked, some 35 ms. It is
+# done only where most branches sleep through most rounds.
 BUSY = 0.5  # of the branches that a round asks
 # Machines take 5 s to come up, and what comes up cannot be put away (folkmoot.simulate.scenario.branches): a large fleet that
 # came up at once would take as much memory as if nothing ever were.
