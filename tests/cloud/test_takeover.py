@@ -1,5 +1,7 @@
 """A run that another replica takes up goes on in that one's time: as late as it is, no later and no earlier."""
 
+from functools import partial
+
 import msgspec
 import pytest
 import pytest_asyncio
@@ -139,7 +141,7 @@ async def test_a_round_keeps_its_own_time_through_any_number_of_hands(cloud: Clo
         async with cloud.database.read() as session:
             wall = await journal.wall(session)
         batch = Batch(now + 1_000, journal=[(key, events.AskedAgain("g2"))])
-        await held.commit({"down": batch}, Mark(batch.now, wall + 1_000))
+        await held.commit({"down": batch}, partial(Mark, batch.now, wall + 1_000))
     async with cloud.database.read() as session:
         times = [record.now_ms - BEGAN for record in (await journal.read(session, MAIN, key)).events]
     assert times[:2] == [0, 10_000]
@@ -160,7 +162,7 @@ async def test_a_stop_that_came_while_nobody_ran_the_run_ends_its_round_and_the_
     entered = await take_up(cloud, run)
     held.ahead[f"r/{run}/1/train"] = entered.ahead
     batches = node.step([("down", Connected(False, Limits(8, 262_144))), ("runs", entered)], MINE)
-    await held.commit(batches, Mark(MINE, MINE))
+    await held.commit(batches, lambda: Mark(MINE, MINE))
     cancelled = [(send.member, send.body) for send in batches["down"].sends if isinstance(send.body, Request)]
     assert cancelled == [("g2", Request(what="cancel", reason="operator"))]
     found = await cloud.json(f"/v1/runs/{run}")
@@ -178,12 +180,12 @@ async def test_who_has_lost_a_shard_says_nothing_about_it_any_more(cloud: Cloud,
     mine = replica(cloud, await lease(cloud, run, "a", 0))
     said = Send("g2", Receipt(status="late", payload=b"p" * 32), b"a" * 16, shard)
     written = (key, events.AskedAgain("g2"))
-    await mine.commit({"down": Batch(1, sends=[said])}, Mark(1, 1))
-    await mine.commit({"down": Batch(2, journal=[written])}, Mark(2, 2))
+    await mine.commit({"down": Batch(1, sends=[said])}, lambda: Mark(1, 1))
+    await mine.commit({"down": Batch(2, journal=[written])}, lambda: Mark(2, 2))
     await lease(cloud, run, "b", 1)
     for batch in (Batch(3, sends=[said]), Batch(3, journal=[written])):
         with pytest.raises(StoreFault, match=f"shards {shard} were taken up by another replica"):
-            await mine.commit({"down": batch}, Mark(3, 3))
-    await mine.commit({"down": Batch(4, acks=["token"])}, Mark(4, 4))  # hearing is not saying
+            await mine.commit({"down": batch}, lambda: Mark(3, 3))
+    await mine.commit({"down": Batch(4, acks=["token"])}, lambda: Mark(4, 4))  # hearing is not saying
     async with cloud.database.read() as session:
         assert len((await journal.read(session, MAIN, key)).events) == 3

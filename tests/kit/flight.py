@@ -68,7 +68,7 @@ class Pupil:
         ask, weights = item.ask, library.read(item.ask.weights)
         self._learner.set_weights(weights)
         job = conversation.Work(**conversation.wanted(self._name, ask))
-        payload = learn(self._learner, weights, self._batches, job, lambda: None).payload(self._name, 1.0, 0)
+        payload = learn(self._learner, self._batches, job, lambda: None).payload(self._name, 1.0, 0)
         if ask.phase == "train" and ask.round in self._spoils:
             payload = spoilt(payload)
         return Work(1_000 + len(self._name), payload)

@@ -40,7 +40,7 @@ def acknowledge_first() -> None:
         batches = node.step(inputs, self._timeline.now())
         for hop, batch in batches.items():
             ports[hop].perform(batch)
-        await self._journal.commit(batches, self._timeline.mark())
+        await self._journal.commit(batches, self._timeline.mark)
         node.perform()
         return batches
 

@@ -67,7 +67,7 @@ class DatabaseJournal:
         self._rows: dict[str, Run] = {}  # what does not change about a run that is ours
         self._sequences: dict[str, int] = {}  # machine to the number of its last event, where we have written it
 
-    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
+    async def commit(self, batches: Mapping[str, Batch], mark: Callable[[], Mark]) -> None:
         """Stores a step. Raises StoreFault: nothing is stored, or a lease is lost; the program must be built anew."""
         facts, self._node.facts = self._node.facts, []
         batch = batches["down"]
@@ -80,7 +80,7 @@ class DatabaseJournal:
                     await leases.hold(session, self._tenant, held)
                 at = clock.now()
                 await self._tell(session, facts, at)
-                orphans = await self._store(session, batch, mark)
+                orphans = await self._store(session, batch, mark())
         except (SQLAlchemyError, OSError) as error:
             raise StoreFault(f"the database does not do: {error}") from error
         self._stands(facts)

@@ -104,11 +104,15 @@ class Batch:
     @property
     def rows(self) -> list[tuple[str, Event]]:
         """What of the journal is to be stored, once `forgets` are forgotten."""
+        if not self._gone:  # most of them
+            return self.journal
         return [entry for number, entry in enumerate(self.journal) if number >= self._gone.get(entry[0], (0, 0))[0]]
 
     @property
     def payloads(self) -> list[Keep]:
         """What of the payloads is to be stored, once `forgets` are forgotten and `drops` dropped."""
+        if not self.keeps:
+            return self.keeps
         return [
             keep
             for number, keep in enumerate(self.keeps)

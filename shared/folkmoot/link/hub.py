@@ -197,8 +197,11 @@ class Hub:
         for seat in self._route(topic):
             if seat.circuit or (qos and now < seat.expires):
                 heard = True
-                self._offer(seat, packet)
-                self._pump(seat)
+                if self.adversary is None and seat.waiting is None and seat.ready:
+                    self._send(seat, packet)
+                else:
+                    self._offer(seat, packet)
+                    self._pump(seat)
         return heard
 
     def _route(self, topic: str) -> tuple["_Seat", ...]:
@@ -282,16 +285,20 @@ class Hub:
 
     def _pump(self, seat: "_Seat") -> None:
         """Sends what waits, as far as the client's receive maximum goes."""
-        circuit = seat.circuit
-        while circuit and circuit.open and seat.waiting and len(seat.flying) < circuit.receive_maximum:
+        while seat.waiting and seat.ready:
             packet = seat.waiting.popleft()
             if packet.stale is None or self.now < packet.stale:
-                token = self.serial() if packet.qos else None
-                if token:
-                    seat.flying[token] = packet
-                circuit.deliver(Delivery(packet.topic, packet.payload, packet.retained, token, packet.size))
+                self._send(seat, packet)
         if not seat.waiting:
             seat.waiting = None
+
+    def _send(self, seat: "_Seat", packet: "_Packet") -> None:
+        """Sends a message to a client that is ready for it."""
+        assert seat.circuit is not None
+        token = self.serial() if packet.qos else None
+        if token:
+            seat.flying[token] = packet
+        seat.circuit.deliver(Delivery(packet.topic, packet.payload, packet.retained, token, packet.size))
 
     def _lose(self, seat: "_Seat", circuit: Branch, reason: str) -> None:
         seat.circuit = None
@@ -337,3 +344,9 @@ class _Seat:
         self.waiting: deque[_Packet] | None = None  # there only while something waits: an empty one takes 624 bytes
         self.flying: dict[int, _Packet] = {}  # token to what was sent and not acknowledged, in order
         self.expires = 0  # ms; while not connected
+
+    @property
+    def ready(self) -> bool:
+        """Whether the client takes another message."""
+        circuit = self.circuit
+        return circuit is not None and circuit.open and len(self.flying) < circuit.receive_maximum

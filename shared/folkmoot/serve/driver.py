@@ -48,8 +48,8 @@ class Node(Protocol):
 class Journal(Protocol):
     """Where batches are stored."""
 
-    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
-        """Stores them and the time in one transaction; all or nothing. Raises StoreFault."""
+    async def commit(self, batches: Mapping[str, Batch], mark: Callable[[], Mark]) -> None:
+        """Stores them, and the time that `mark` gives, in one transaction; all or nothing. Raises StoreFault."""
         ...
 
 
@@ -67,10 +67,11 @@ class Local:
         now, wall = self._ledger.fact("now"), self._ledger.fact("wall")
         return None if now is None or wall is None else Mark(int(now), int(wall))
 
-    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
+    async def commit(self, batches: Mapping[str, Batch], mark: Callable[[], Mark]) -> None:
         """Stores what there is to store."""
         if any(not batch.empty for batch in batches.values()):
-            self._ledger.commit(batches.values(), {"now": mark.now, "wall": mark.wall})
+            at = mark()
+            self._ledger.commit(batches.values(), {"now": at.now, "wall": at.wall})
 
 
 class Stepper:
@@ -119,7 +120,7 @@ class Stepper:
         self._taken, self._inbox, self._waiting = self._inbox, [], 0
         self._flood.ends()
         batches = node.step(self._taken, self._timeline.now())
-        await self._journal.commit(batches, self._timeline.mark())
+        await self._journal.commit(batches, self._timeline.mark)
         self._taken = []
         for hop, batch in batches.items():
             ports[hop].perform(batch)

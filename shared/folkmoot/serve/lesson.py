@@ -10,7 +10,7 @@ from time import perf_counter
 import cbor2
 import numpy as np
 
-from folkmoot import arrays, parts, plugins
+from folkmoot import parts, plugins
 from folkmoot.serve import memory
 from folkmoot.serve.batches import Batches, JobFault, Stored
 from folkmoot.serve.conversation import Done, Job, Work
@@ -51,7 +51,7 @@ class Classroom:
         learner.set_weights(weights)
         batches = Stored(Path(job.examples), learner.manifest.contract, learner.manifest.batch)
         try:
-            lesson = learn(learner, weights, batches, job, check)
+            lesson = learn(learner, batches, job, check)
         finally:
             batches.close()
         seconds, peak = perf_counter() - began, memory.peak()
@@ -96,8 +96,8 @@ class Lesson:
         return partial.dump(Partial(groups=self.groups, leaves=(Leaf(device, note=note),), metrics=self.metrics))
 
 
-def learn(learner: Learner, weights: bytes, batches: Batches, job: Work, check: Check) -> Lesson:
-    """Does a job with a learner that has the base model's `weights`.
+def learn(learner: Learner, batches: Batches, job: Work, check: Check) -> Lesson:
+    """Does a job with a learner that the base model's weights were set of.
 
     Raises JobFault where it cannot be done, and whatever `check` raises.
     """
@@ -110,7 +110,7 @@ def learn(learner: Learner, weights: bytes, batches: Batches, job: Work, check: 
         order, draws = (Random(f"{job.plan.seed} {job.seed}{of}") for of in ("", " draws"))  # noqa: S311 - no secrets
         steps, examples, measured = train(learner, batches, job.plan, order, draws, check)
         metrics |= measured
-        groups = update(learner, weights, min(examples, job.cap), job)
+        groups = update(learner, min(examples, job.cap), job)
     return Lesson(groups, metrics, steps, examples)
 
 
@@ -157,20 +157,21 @@ def train(
     return steps, examples, {"train_count": number, "train_loss_u20": min(loss, MOST)}
 
 
-def update(learner: Learner, base: bytes, weight: int, job: Work) -> dict[str, Group]:
-    """Gives what was learnt since `base` by group, as it travels, a tensor at a time.
+def update(learner: Learner, weight: int, job: Work) -> dict[str, Group]:
+    """Gives what was learnt since the weights were set by group, as it travels, a tensor at a time.
 
     Whatever chance a transform needs follows from the plan's seed and the job's, which is the device's and the round's: a job
     that is done again gives the same bytes. Raises JobFault("diverged") where an element is no number, or beyond the bound:
     nobody would take it.
     """
     layout, transform = learner.manifest.layout, transform_of(job.transform)
-    before, after = arrays.unpack(layout, base), learner.tensors()
-    draws = Random(f"{job.plan.seed} {job.seed} transform")  # noqa: S311 - no secrets
+    before, after = learner.base, learner.tensors()
+    draws = Random(f"{job.plan.seed} {job.seed} transform") if transform else None  # noqa: S311 - no secrets
     groups = {}
     for name, tensors in layout.groups.items():
         deltas = (np.subtract(after[one.name], before[one.name]).ravel().astype(np.float32, copy=False) for one in tensors)
-        groups[name] = parts.travelling(_within(job.bound, deltas), weight, transform, draws.getrandbits(64))
+        seed = draws.getrandbits(64) if draws else 0
+        groups[name] = parts.travelling(_within(job.bound, deltas), weight, transform, seed)
     return groups
 
 

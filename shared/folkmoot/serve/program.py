@@ -51,6 +51,8 @@ class Learner:
         runtime is installed, PeerFault("malformed") where this one cannot load the program.
         """
         self.manifest = program.manifest
+        self.base: dict[str, Array] = {}  # the weights that were set, as views of their block
+        self._block: bytes | memoryview = b""
         self._weighted = False
         kind = runtime(on).Interpreter
         try:
@@ -66,8 +68,9 @@ class Learner:
 
         Raises PeerFault("layout") where the block is not the layout's.
         """
-        values = arrays.unpack(self.manifest.layout, block)
-        self._run["set_weights"](**{f"w{i}": values[tensor.name] for i, tensor in enumerate(self.manifest.layout.tensors)})
+        if block is not self._block:  # the devices of a simulation have one for all of them
+            self.base, self._block = arrays.unpack(self.manifest.layout, block), block
+        self._run["set_weights"](**{f"w{i}": values for i, values in enumerate(self.base.values())})
         # What an optimiser remembers has no value before the first reset.
         if "reset" in self._run and (reset or not self._weighted):
             self._run["reset"]()

@@ -214,8 +214,9 @@ class Ledger:
     def commit(self, batches: Collection[Batch], facts: Mapping[str, Any], firm: bool = False) -> None:
         """Stores batches and facts, all or nothing."""
         rows, self.rows = self.rows, []
+        write = self._disk.write
         commit = _Commit(
-            [(key, batch.now, self._disk.write(event)) for batch in batches for key, event in batch.rows],
+            [(key, batch.now, write(event)) for batch in batches for key, event in batch.rows],
             [(keep.owner, keep.payload, keep.content) for batch in batches for keep in batch.payloads],
             [owner for batch in batches for owner in batch.forgets],
             [drop for batch in batches for drop in batch.drops],

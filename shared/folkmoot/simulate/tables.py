@@ -27,13 +27,14 @@ class Tables:
         self._host = host
         self._written = written
 
-    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
+    async def commit(self, batches: Mapping[str, Batch], mark: Callable[[], Mark]) -> None:
         """Stores a step with its facts."""
         node = self._host.node
         facts, node.facts = node.facts, []
         if facts or any(not batch.empty for batch in batches.values()):
             self._rows(facts)
-            self._host.ledger.commit(batches.values(), {"now": mark.now, "wall": mark.wall})
+            at = mark()
+            self._host.ledger.commit(batches.values(), {"now": at.now, "wall": at.wall})
 
     def write(self, fact: Any) -> None:
         """Stores a fact by itself, as the API does."""

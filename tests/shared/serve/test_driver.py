@@ -1,7 +1,7 @@
 """The loop that drives a node: decide, store, do."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ class Scene:
         self.wake = None
         return {"up": Batch(now)}
 
-    async def commit(self, batches: Mapping[str, Batch], mark: Mark) -> None:
+    async def commit(self, batches: Mapping[str, Batch], mark: Callable[[], Mark]) -> None:
         self.story.append("store")
         if self.failing:
             raise StoreFault("full")

@@ -54,7 +54,7 @@ class School:
         learner.set_weights(weights)
         x, y = self.examples.of(device.number)
         batches = Held(x, y, self.held(len(y)), learner.manifest.batch)
-        return learn(learner, weights, batches, ask, _never)
+        return learn(learner, batches, ask, _never)
 
     def held(self, size: int) -> int:
         """Gives how many of so many examples are held out: at least one is left to train on."""
