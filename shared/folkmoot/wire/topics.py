@@ -49,6 +49,7 @@ _KINDS: dict[type[Body], tuple[str, str]] = {
     Block: ("dn", "blk"),
     Request: ("dn", "req"),
 }
+_ENDS = {body: "/".join(part for part in place if part) for body, place in _KINDS.items()}
 _ALLOWED: dict[tuple[str, str], frozenset[type[Body]]] = {}
 for _body, _place in _KINDS.items():
     _ALLOWED[_place] = _ALLOWED.get(_place, frozenset()) | {_body}
@@ -86,7 +87,7 @@ class Tree:
 
     def topic(self, member: str, body: type[Body], shard: str = NONE) -> str:
         """Gives where a message of type `body` from or to `member` goes."""
-        return "/".join(part for part in (self._root(member, shard), *_KINDS[body]) if part)
+        return f"{self._root(member, shard)}/{_ENDS[body]}"
 
     @property
     def upper_status(self) -> str:

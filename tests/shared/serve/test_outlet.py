@@ -73,6 +73,12 @@ def test_a_newer_message_takes_the_place_of_one_that_waits() -> None:
     assert len(slot.taken) == 2
 
 
+def test_of_equal_messages_of_one_step_one_leaves() -> None:
+    made, slot = outlet(free=9)
+    made.post([Send("d1", Request(what="hello"))] * 3, 0)
+    assert len(slot.taken) == 1
+
+
 def test_blobs_of_one_ask_do_not_take_each_others_place() -> None:
     made, _ = outlet(free=0, upper=False)
     made.post([Send("d1", Get(blob=bytes([n]) * 32, count=1), b"1" * 16) for n in range(2)], 0)
