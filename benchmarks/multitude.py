@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from benchmarks import bundles
 from benchmarks.runner import MIB, watched
 from folkmoot.simulate.scenario.document import Data, Fleet, Line, Region, Scenario
 from folkmoot.simulate.scenario.play import play
@@ -27,7 +28,8 @@ def scenario(homes: int) -> Scenario:
     )
     # The cap of a weight leaves room for every home in the exact sums (docs/simulation.md).
     run = {"rounds": 1, "evaluate": False, "precision": {"cap": 1}}
-    return Scenario(fleet=Fleet(homes=towns, devices=homes, line=line, regions=regions), data=Data(examples="none"), run=run)
+    fleet = Fleet(homes=towns, devices=homes, line=line, regions=regions)
+    return Scenario(task=str(bundles.place("linear")), fleet=fleet, data=Data(examples="none"), run=run)
 
 
 def measure(homes: int) -> dict[str, float]:
