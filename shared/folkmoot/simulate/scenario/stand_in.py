@@ -23,7 +23,7 @@ from folkmoot.simulate.scenario.sieve import Sieve
 from folkmoot.simulate.scenario.trade import Trade
 from folkmoot.simulate.scenario.voice import BIRTH, Roof, Voice
 from folkmoot.wire import codec
-from folkmoot.wire.messages import Ask, Block, Body, Get, Receipt, Refuse, Request, Started, Status
+from folkmoot.wire.messages import Ask, Block, Get, Receipt, Refuse, Request, Started, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,20 @@ class Done:
     failure: tuple[str, str] = ("", "")  # reason and detail, where there is no payload
 
 
+class Step:
+    """What comes of one step."""
+
+    __slots__ = ("now", "sends", "unwanted", "wanted")
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.sends: list[Send] = []
+        self.wanted: list[member.Member] = []
+        self.unwanted: list[member.Member] = []
+
+
 class StandIn(Voice):
-    """One device."""
+    """One device. What it does not need it does not keep: there may be a million."""
 
     __slots__ = (
         "_answers",
@@ -51,12 +63,9 @@ class StandIn(Voice):
         "_pause",
         "_program",
         "_queue",
-        "_sends",
         "_sieve",
         "_stop",
-        "_unwanted",
         "_waiting",
-        "_wanted",
         "trade",
     )
 
@@ -64,22 +73,18 @@ class StandIn(Voice):
         super().__init__(name, roof, make_id)
         self.trade = trade
         self._answers: Answers
+        self._inbox: list[Connack | Delivery | Done] = []
         self._heartbeat: int | None = None
         self._pause = HEARTBEAT_FIRST
         self._members: dict[bytes, member.Member] = {}
-        self._open: dict[bytes, member.Member] = {}  # those of them that are not done
+        self._open: list[member.Member] = []  # those of them that are not done
         self._kept: dict[bytes, bytes] = {}  # answers without a receipt, by Ask
         self._program = b""  # sha256 of the one that is here
         self._sieve: Sieve | None = None  # there while blocks of it come
         self._fetch: Fetch | None = None
-        self._waiting: dict[bytes, None] = {}  # Asks that wait for it
+        self._waiting: list[bytes] = []  # Asks that wait for it
         self._queue: list[member.Member] = []  # to be worked on
         self._busy = self._deed = self._stop = b""  # the Ask that is worked on: for the agent, for its trainer; to be ended
-        # Of the step that is under way:
-        self._inbox: list[Connack | Delivery | Done] = []
-        self._sends: list[Send] = []
-        self._wanted: list[member.Member] = []
-        self._unwanted: list[member.Member] = []
 
     def be(self, why_not: str) -> None:
         """Takes part, always."""
@@ -92,23 +97,23 @@ class StandIn(Voice):
 
     def turn(self) -> int | None:
         """Takes all that has come, or does what is due; gives when the next thing is."""
-        now = self.agenda.now
-        came, self._inbox = self._inbox, []
+        now, came = self.agenda.now, self._inbox
         if came or ((wake := self._wake) is not None and wake <= now):
+            self._inbox = []
+            step = Step(now)
             for one in came:
                 match one:
                     case Delivery():
-                        self._receive(codec.unseal(one.payload, limit=self.roof.max_packet), now)
+                        self._receive(step, codec.unseal(one.payload, limit=self.roof.max_packet))
                     case Done():
-                        self._worked(one, now)
+                        self._worked(step, one)
                     case Connack():
                         self._answers = Answers(self.roof.tree, self.name, None, self.roof.inline)  # type: ignore[arg-type]
                         self._answers.limits(self.roof.max_packet - ROOM)
-                        self._announce(now)
-            self._tick(now)
-            self._sort()
-            self.say(self._sends)
-            self._sends = []
+                        self._announce(step)
+            self._tick(step)
+            self._sort(step)
+            self.say(step.sends)
             for one in came:
                 if type(one) is Delivery and one.token is not None:
                     self._circuit.up(Puback(one.token))
@@ -117,33 +122,30 @@ class StandIn(Voice):
 
     @property
     def _wake(self) -> int | None:
-        wake = self._heartbeat
-        for one in (*self._open.values(), *((self._fetch,) if self._fetch else ())):
-            due = one.wake
-            if due is not None and (wake is None or due < wake):
-                wake = due
-        return wake
-
-    def _tick(self, now: int) -> None:
-        if self._heartbeat is not None and self._heartbeat <= now:
-            self._announce(now)
-        for item in list(self._open.values()):
-            if item.wake is not None and item.wake <= now:
-                self._tell(item, member.Woke(), now)
+        dues = [self._heartbeat, *(item.wake for item in self._open)]
         if self._fetch is not None:
-            self._again(self._fetch, now)
+            dues.append(self._fetch.wake)
+        return min((due for due in dues if due is not None), default=None)
+
+    def _tick(self, step: Step) -> None:
+        if self._heartbeat is not None and self._heartbeat <= step.now:
+            self._announce(step)
+        for item in self._open.copy():
+            if item.wake is not None and item.wake <= step.now:
+                self._tell(step, item, member.Woke())
+        if self._fetch is not None:
+            self._again(step, self._fetch)
 
     # The work.
 
-    def _sort(self) -> None:
-        for item in self._unwanted:
+    def _sort(self, step: Step) -> None:
+        for item in step.unwanted:
             self._queue = [other for other in self._queue if other is not item]
             if item.id == self._busy:
                 self._stop = item.id
-        for item in self._wanted:
+        for item in step.wanted:
             if item.id != self._busy and item not in self._queue:
                 self._queue.append(item)
-        self._wanted, self._unwanted = [], []
 
     def _perform(self, now: int) -> None:
         if self._stop:
@@ -167,129 +169,137 @@ class StandIn(Voice):
         """Gives what this process has of a blob. Of weights, which nobody starts from, it may be nothing."""
         return BLOBS.get(blob, b"")
 
-    def _worked(self, done: Done, now: int) -> None:
+    def _worked(self, step: Step, done: Done) -> None:
         if done.ask == self._busy:
             self._busy = b""
-        item = self._open.get(done.ask)
+        item = self._members.get(done.ask)
         if item is None or item.state != "working":
             return
         if done.payload:
             self._kept[item.id] = done.payload
-            self._tell(item, member.Worked(codec.digest(done.payload), len(done.payload), self._answers.chunk), now)
+            self._tell(step, item, member.Worked(codec.digest(done.payload), len(done.payload), self._answers.chunk))
         else:
-            self._tell(item, member.Failed(*done.failure), now)
+            self._tell(step, item, member.Failed(*done.failure))
 
     # What the upper end says.
 
-    def _announce(self, now: int) -> None:
-        hello = self.roof.hello
-        self._say(Status(state="up", birth=BIRTH, hello=self.roof.digest, software=hello.software), retain=True)
-        self._heartbeat = now + self._pause
+    def _announce(self, step: Step) -> None:
+        status = Status(state="up", birth=BIRTH, hello=self.roof.digest, software=self.roof.hello.software)
+        step.sends.append(Send(self.name, status, retain=True))
+        self._heartbeat = step.now + self._pause
         self._pause = min(2 * self._pause, HEARTBEAT)
 
-    def _say(self, body: Body, ask: bytes = b"", *, retain: bool = False) -> None:
-        self._sends.append(Send(self.name, body, ask, retain=retain))
-
-    def _receive(self, envelope: codec.Envelope, now: int) -> None:
+    def _receive(self, step: Step, envelope: codec.Envelope) -> None:
         body, item = envelope.body, self._members.get(envelope.ask)
         match body:
             case Ask():
-                self._asked(envelope.ask, body, now + (envelope.remaining_ms or 0), now)
+                self._asked(step, envelope.ask, body, step.now + (envelope.remaining_ms or 0))
             case Block():
-                self._block(body, envelope.ask, now)
+                self._block(step, body, envelope.ask)
             case Request(what="hello"):
-                self._say(self.roof.hello)
+                step.sends.append(Send(self.name, self.roof.hello))
             case Request() if item is not None:
-                self._tell(item, member.Cancelled(body.reason or "upper"), now)
+                self._tell(step, item, member.Cancelled(body.reason or "upper"))
             case Receipt() if item is not None and item.payload == body.payload:
-                self._tell(item, member.Receipted(body.status, body.reason), now)
+                self._tell(step, item, member.Receipted(body.status, body.reason))
 
-    def _asked(self, id: bytes, ask: Ask, deadline: int, now: int) -> None:
+    def _asked(self, step: Step, id: bytes, ask: Ask, deadline: int) -> None:
         assert ask.inline is not None
         known = self._members.get(id)
         if known is not None and known.state == "done" and any(one.ask.round > ask.round for one in self._members.values()):
             return  # done, and over: the run has gone on
-        peers = list(self._open.values()) if known is None else []
+        peers = self._open.copy() if known is None else []
         item = self._members[id] = known or member.Member()
-        self._tell(item, member.Asked(id, msgspec.structs.replace(ask, inline=None), deadline), now)
+        self._tell(step, item, member.Asked(id, msgspec.structs.replace(ask, inline=None), deadline))
         for other in peers:
             if other.state == "working" and other.ask.round <= ask.round:
-                self._tell(other, member.Cancelled("newer"), now)
+                self._tell(step, other, member.Cancelled("newer"))
 
-    def _block(self, block: Block, ask: bytes, now: int) -> None:
+    def _block(self, step: Step, block: Block, ask: bytes) -> None:
         fetch = self._fetch
         if fetch is None or fetch.blob != block.blob:
             return
-        match fetch.take(block, now):
+        match fetch.take(block, step.now):
             case "done":
                 self._program, self._fetch, self._sieve = block.blob, None, None
                 self._answers.carried(fetch.size)
-                for waiting in list(self._waiting):
-                    self._begin(self._members[waiting], now)
+                for waiting in self._waiting.copy():
+                    self._begin(step, self._members[waiting])
             case "lacking":
                 if ask in self._waiting:
-                    self._tell(self._members[ask], member.Failed("no_blob", "the upper end does not have it"), now)
-                self._again(fetch, now)
+                    self._tell(step, self._members[ask], member.Failed("no_blob", "the upper end does not have it"))
+                self._again(step, fetch)
             case "more":
-                self._pull(fetch.get(now))
+                self._pull(step, fetch.get(step.now))
 
     # What an Ask wants done.
 
-    def _tell(self, item: member.Member, event: member.Event, now: int) -> None:
-        effects = item.handle(event, now)
-        if item.state == "done":
-            self._open.pop(item.id, None)
-        else:
-            self._open[item.id] = item
+    def _tell(self, step: Step, item: member.Member, event: member.Event) -> None:
+        before = item.state
+        effects = item.handle(event, step.now)
+        if item.state == "done" != before:
+            self._open.remove(item)
+        elif before in ("new", "done") and item.state != before:
+            self._open.append(item)
         for effect in effects:
             match effect:
                 case member.Reply(refusal, detail):
-                    self._say(Refuse(reason=refusal, detail=detail) if refusal else Started(), item.id)
+                    body = Refuse(reason=refusal, detail=detail) if refusal else Started()
+                    step.sends.append(Send(self.name, body, item.id))
                 case member.Work():
-                    self._begin(item, now)
+                    self._begin(step, item)
                 case member.StopWork():
-                    self._waiting.pop(item.id, None)
-                    self._unwanted.append(item)
+                    self._wait(item, yes=False)
+                    step.unwanted.append(item)
                 case member.Offer(attempt):
-                    self._sends.append(self._answers.manifest(item, self._kept[item.id], attempt))
+                    step.sends.append(self._answers.manifest(item, self._kept[item.id], attempt))
                 case member.Discard():
-                    self._kept.pop(item.id, None)
+                    self._drop(item)
                 case member.Forget():
-                    self._waiting.pop(item.id, None)
-                    self._kept.pop(item.id, None)
+                    self._wait(item, yes=False)
+                    self._drop(item)
                     if len(self._members) - len(self._open) > DONE:
                         del self._members[next(id for id, one in self._members.items() if one.state == "done")]
                 case _:
                     raise AssertionError(f"{type(effect).__name__}, where there is one connection, and answers are small")
 
-    def _begin(self, item: member.Member, now: int) -> None:
+    def _drop(self, item: member.Member) -> None:
+        self._kept = {ask: payload for ask, payload in self._kept.items() if ask != item.id}
+
+    def _wait(self, item: member.Member, *, yes: bool) -> None:
+        if not yes and item.id in self._waiting:
+            self._waiting.remove(item.id)
+        elif yes and item.id not in self._waiting:
+            self._waiting.append(item.id)
+
+    def _begin(self, step: Step, item: member.Member) -> None:
         ask = item.ask
         if ask.program == self._program:
-            self._waiting.pop(item.id, None)
-            self._wanted.append(item)
+            self._wait(item, yes=False)
+            step.wanted.append(item)
             return
         if self._fetch is None:
             self._sieve = self._sieve or Sieve()
             self._fetch = Fetch(self._sieve, ask.program, ask.program_size, self._answers.chunk, self._answers.room)
         if not self._fetch.begun:
-            self._pull(self._fetch.get(now))
-        self._waiting[item.id] = None
+            self._pull(step, self._fetch.get(step.now))
+        self._wait(item, yes=True)
 
-    def _pull(self, get: Get | None) -> None:
+    def _pull(self, step: Step, get: Get | None) -> None:
         asked = self._asking
         if asked is None:
             self._fetch = None
         elif get is not None:
-            self._say(get, asked)
+            step.sends.append(Send(self.name, get, asked))
 
     @property
     def _asking(self) -> bytes | None:
         """An Ask that wants the program."""
-        working = (id for id, item in self._open.items() if item.state == "working")
-        return next((id for id in (*self._waiting, *working)), None)
+        working = (item.id for item in self._open if item.state == "working")
+        return next((ask for ask in (*self._waiting, *working)), None)
 
-    def _again(self, fetch: Fetch, now: int) -> None:
+    def _again(self, step: Step, fetch: Fetch) -> None:
         if self._asking is None:
             self._fetch = None
-        elif fetch.begun and fetch.wake is not None and fetch.wake <= now:
-            self._pull(fetch.again(now))
+        elif fetch.begun and fetch.wake is not None and fetch.wake <= step.now:
+            self._pull(step, fetch.again(step.now))

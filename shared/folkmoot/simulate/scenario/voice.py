@@ -77,7 +77,7 @@ class Voice(Paced):
             case Accepted():
                 self._flying -= 1
                 if self._held:
-                    self._flush()
+                    self._flush(self._held)
             case Connack():
                 self._circuit.up(Subscribe(self.roof.tree.lower_filters(self.name)))
                 self.hear(packet)
@@ -92,15 +92,17 @@ class Voice(Paced):
         """Has messages leave, or wait until there is room for them; a newer one with the same key replaces one that waits."""
         if len(sends) == 1 and not self._held and self._flying < self._window:
             self._leave(sends[0])
-            return
-        for send in sends:
-            self._held.pop(send.key, None)
-            self._held[send.key] = send
-        self._flush()
+        elif sends:
+            held = self._held.copy()
+            for send in sends:
+                held.pop(send.key, None)
+                held[send.key] = send
+            self._flush(held)
 
-    def _flush(self) -> None:
-        while self._held and self._flying < self._window:
-            self._leave(self._held.pop(next(iter(self._held))))
+    def _flush(self, held: dict[Hashable, Send]) -> None:
+        while held and self._flying < self._window:
+            self._leave(held.pop(next(iter(held))))
+        self._held = held or {}  # a new one is smaller than one that was full
 
     def _leave(self, send: Send) -> None:
         topic = self.roof.tree.topic(send.member, type(send.body))
