@@ -25,12 +25,3 @@ def wide() -> Draft:
         ]
     )
     return replace(digits.mlp(), task="wide", model=model, batch=16)
-
-
-def linear() -> Draft:
-    """Gives 64-10, which is softmax regression: 650 parameters."""
-    layers = keras.layers
-    model = keras.Sequential(
-        [keras.Input((8, 8, 1)), layers.Flatten(name="pixels"), layers.Dense(10, kernel_initializer="zeros", name="logits")]
-    )
-    return replace(digits.mlp(), task="linear", model=model)

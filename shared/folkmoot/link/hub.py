@@ -201,7 +201,7 @@ class Hub:
 
     def _route(self, topic: str) -> Iterable["_Seat"]:
         """Gives who has subscribed to a topic, in the order of their sessions."""
-        found = list(self._subscriptions.find(topic))
+        found = self._subscriptions.find(topic)
         if len(found) < 2:
             return found
         seats = {seat.number: seat for seat in found}

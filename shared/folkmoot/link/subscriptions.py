@@ -4,7 +4,6 @@ Filters that have their wildcards at the same levels are looked up at once: a to
 home's broker has four such kinds of filters, however many clients. A tree of levels takes longer, and 2 KB a client.
 """
 
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -31,8 +30,9 @@ class Subscriptions(Generic[T]):
         if not filters[pattern]:
             del filters[pattern]
 
-    def find(self, topic: str) -> Iterator[T]:
-        """Yields who is to hear of a topic (MQTT 5, 4.7), once for each of his filters."""
+    def find(self, topic: str) -> list[T]:
+        """Gives who is to hear of a topic (MQTT 5, 4.7), once for each of his filters."""
+        heard: list[T] = []
         found = topic.split("/")
         for (count, wild, deep), filters in self._kinds.items():
             if deep:
@@ -45,8 +45,10 @@ class Subscriptions(Generic[T]):
                 continue
             for at in wild:
                 levels[at] = "+"
-            if levels[0] not in ("+", "#") or not topic.startswith("$"):
-                yield from filters.get("/".join(levels), ())
+            some = filters.get("/".join(levels))
+            if some is not None and (levels[0] not in ("+", "#") or not topic.startswith("$")):
+                heard += some
+        return heard
 
 
 def _kind(pattern: str) -> _Kind:

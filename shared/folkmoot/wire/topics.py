@@ -86,7 +86,8 @@ class Tree:
 
     def topic(self, member: str, body: type[Body], shard: str = NONE) -> str:
         """Gives where a message of type `body` from or to `member` goes."""
-        return "/".join(part for part in (self._root(member, shard), *_KINDS[body]) if part)
+        direction, kind = _KINDS[body]
+        return f"{self._root(member, shard)}/{direction}/{kind}" if kind else f"{self._root(member, shard)}/{direction}"
 
     @property
     def upper_status(self) -> str:

@@ -260,6 +260,9 @@ class _Gateway:
     def undo(self) -> None:
         """Lets go of the machines, and of the broker."""
         for host in self.hosts:
+            if isinstance(host, StandIn):
+                host.undo()
+                continue
             for port in host.ports.values():
                 empty(port.link)
                 empty(port)

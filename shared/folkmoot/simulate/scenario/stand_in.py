@@ -113,7 +113,8 @@ class StandIn(Voice):
                         self._announce(step)
             self._tick(step)
             self._sort(step)
-            self.say(step.sends)
+            if step.sends:
+                self.say(step.sends)
             for one in came:
                 if type(one) is Delivery and one.token is not None:
                     self._circuit.up(Puback(one.token))
@@ -122,10 +123,11 @@ class StandIn(Voice):
 
     @property
     def _wake(self) -> int | None:
-        dues = [self._heartbeat, *(item.wake for item in self._open)]
-        if self._fetch is not None:
-            dues.append(self._fetch.wake)
-        return min((due for due in dues if due is not None), default=None)
+        wake = self._heartbeat
+        for due in (*[item.wake for item in self._open], self._fetch.wake if self._fetch else None):
+            if due is not None and (wake is None or due < wake):
+                wake = due
+        return wake
 
     def _tick(self, step: Step) -> None:
         if self._heartbeat is not None and self._heartbeat <= step.now:

@@ -1,9 +1,8 @@
 """A device's voice on its broker: what its link and its outlet do, where no connection is ever lost and nothing is damaged."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 from folkmoot.hop.batch import Send
 from folkmoot.link.circuit import Circuit
@@ -38,7 +37,6 @@ class Voice(Paced):
     """Says and hears things as MemoryLink and Outlet would, in the same order."""
 
     __slots__ = ("_circuit", "_flying", "_held", "_make_id", "_sequence", "_window", "clock", "name", "roof", "up")
-    ports: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, name: str, roof: Roof, make_id: Callable[[], bytes]) -> None:
         super().__init__(roof.hub.agenda)
@@ -84,6 +82,11 @@ class Voice(Paced):
             case Suback():
                 pass
 
+    def undo(self) -> None:
+        """Lets go of the connection, which knows who is at its end."""
+        if self.up:
+            del self._circuit
+
     def lost(self, reason: str) -> None:
         """Raises AssertionError."""
         raise AssertionError(f"the connection of {self.name} is lost, where none ever is: {reason}")
@@ -92,7 +95,7 @@ class Voice(Paced):
         """Has messages leave, or wait until there is room for them; a newer one with the same key replaces one that waits."""
         if len(sends) == 1 and not self._held and self._flying < self._window:
             self._leave(sends[0])
-        elif sends:
+        else:
             held = self._held.copy()
             for send in sends:
                 held.pop(send.key, None)
