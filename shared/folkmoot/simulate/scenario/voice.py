@@ -61,11 +61,11 @@ class Voice(Paced):
     def _dial(self) -> None:
         name, roof = self.name, self.roof
         asked = session(name, roof.tree, name, upper=False, max_packet=roof.max_packet)
-        # Nobody will ever read it: bytes that know what they were made of would take five times the memory.
-        will = codec.seal(self._envelope(Status(state="down", birth=BIRTH), b""))
+        # The will would be its first message. The broker, which would only say it after a loss, has it without content.
+        self._envelope(Status(state="down", birth=BIRTH), b"")
         self._window = asked.window
         self._circuit = roof.hub.dial(name, self)
-        self._circuit.up(Connect(asked, Last(roof.tree.topic(name, Status), will)))
+        self._circuit.up(Connect(asked, Last(roof.tree.topic(name, Status), b"")))
 
     def take(self, packet: Down) -> None:
         """Takes what the broker says."""
@@ -125,4 +125,5 @@ class Voice(Paced):
             ask=ask,
             ts_ms=max(0, wall(self.clock, self.agenda.now)),
             fresh=(BOOT, self._sequence),
+            digest=self.roof.digest if body is self.roof.hello else b"",
         )
