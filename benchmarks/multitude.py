@@ -1,9 +1,16 @@
-"""Aggregation alone, over very many homes: `python -m benchmarks.multitude 100000`, minutes.
+"""Aggregation alone, over very many homes: `python -m benchmarks.multitude 100000`, minutes; a million take 15 GB.
 
-Three tiers of regional gateways, fifty members below each of the lowest and ten below the others: homes hang on towns, these on
-counties, these on states, and these on the cloud. (A state names its 5,000 homes in one message, which may have 256 KiB.) A
-home is one member, which answers with an update that nobody has learnt: what is inside of it is not simulated, for above it the
-answer of a gateway is one as a device's is. One round of `digits-mlp`, in as many processes as there are processors.
+Three tiers of regional gateways, fifty members below each of the lowest and ten or fewer below the others: homes hang on towns,
+these on counties, these on states, and these on the cloud. A state names its 5,000 homes in one message, which may have
+256 KiB. Town, county, state and cloud are the product's own programs.
+
+A home is one member, which answers with an update that nobody has learnt: what is inside of it is not simulated, for above it
+the answer of a gateway is one as a device's is. It is a stand-in (docs/decisions/0028), which says on its line what a device
+would say, byte for byte.
+
+One round, in as many processes as there are processors, of a model with as many parameters as softmax regression on the
+handwritten digits has: a million updates of 20 KB, as those of `digits-mlp` are, would be 20 GB whatever one does. The program
+that homes pull has nothing in it, for none of them runs it.
 """
 
 import json
@@ -11,11 +18,24 @@ import os
 import sys
 import time
 
+from benchmarks import bundles
 from benchmarks.runner import MIB, watched
+from folkmoot.simulate import toy
 from folkmoot.simulate.scenario.document import Data, Fleet, Line, Region, Scenario
 from folkmoot.simulate.scenario.play import play
+from folkmoot.wire import bundle
 
 TOWN, STEP = 50, 10  # members of the lowest regional gateways, and of those above them
+PARAMETERS = 64 * 10 + 10
+
+
+def task() -> str:
+    """Writes the task; gives where its bundle is."""
+    path = bundles.place("multitude")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    program = bundle.dump(toy.program(PARAMETERS))
+    path.write_bytes(bundle.dump(bundle.Bundle(program=program, weights=bytes(4 * PARAMETERS))))
+    return str(path)
 
 
 def scenario(homes: int) -> Scenario:
@@ -27,7 +47,8 @@ def scenario(homes: int) -> Scenario:
     )
     # The cap of a weight leaves room for every home in the exact sums (docs/simulation.md).
     run = {"rounds": 1, "evaluate": False, "precision": {"cap": 1}}
-    return Scenario(fleet=Fleet(homes=towns, devices=homes, line=line, regions=regions), data=Data(examples="none"), run=run)
+    fleet = Fleet(homes=towns, devices=homes, line=line, regions=regions)
+    return Scenario(task=task(), fleet=fleet, data=Data(examples="none"), run=run)
 
 
 def measure(homes: int) -> dict[str, float]:

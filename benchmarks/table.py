@@ -45,10 +45,11 @@ RACES = (
     Race(
         "multitude",
         "aggregation alone, 100,000 simulated homes",
-        "One round of `digits-mlp` on virtual time, from the start of the process: three tiers of regional gateways, "
-        "fifty homes below each of the lowest and ten members below the others. A home is one member that answers with an "
-        "update which nobody has learnt: what is inside of it is not simulated. Messages and bytes are those of all hops, rows "
-        "those of the cloud's database. No peer has tiers.",
+        "One round on virtual time of a model with 650 parameters, from the start of the process: three tiers of regional "
+        "gateways, fifty homes below each of the lowest and ten members below the others. A home is one member that answers "
+        "with an update which nobody has learnt: what is inside of it is not simulated, and an object stands in for it that "
+        "says what a device would say, byte for byte. Messages and bytes are those of all hops, rows those of the cloud's "
+        "database. No peer has tiers.",
         ("multitude 100000",),
         {},
         seconds=3_600,

@@ -218,7 +218,8 @@ class Gateway:
     def _go_on(self, up: Batch, down: Batch) -> None:
         """Begins local rounds where the cloud has been away for long enough."""
         self._alone.look(self._above.upper_up, up.now)
-        for item in self._alone.due(self._above.members.values(), up.now):
+        due = self._alone.due(self._above.members.values(), up.now)
+        for item in due:
             try:
                 layout = bundle.program(self._cache.read(item.ask.program)).manifest.layout
                 answer = self._above.payload(up, item) or b""
@@ -229,7 +230,8 @@ class Gateway:
                 continue
             self._above.go_on(up, item, block)
             log.info("the cloud is away: a local round begins", extra={"run": item.ask.run, "round": item.ask.round})
-        self._turn(up, down)
+        if due:
+            self._turn(up, down)
 
     def _weights(self, up: Batch, item: member.Member) -> bytes:
         """Gives the block that an Ask started from. Raises StoreFault where it is not here, whole."""

@@ -33,8 +33,9 @@ class Send:
     @property
     def key(self) -> Hashable:
         """A message that is still waiting is replaced by a newer one with the same key."""
-        parts = tuple(getattr(self.body, field, None) for field in ("blob", "payload", "index", "first"))
-        return (type(self.body), self.member, self.ask, parts)
+        body = self.body
+        parts = (getattr(body, "blob", None), getattr(body, "payload", None), getattr(body, "index", None))
+        return (type(body), self.member, self.ask, *parts, getattr(body, "first", None))
 
     @property
     def lasting(self) -> bool:

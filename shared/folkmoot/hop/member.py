@@ -182,7 +182,7 @@ class Member:
     @property
     def wake(self) -> int | None:
         """When to send `Woke`, or None."""
-        return {"working": self.deadline, "offering": self._due}.get(self.state)
+        return self.deadline if self.state == "working" else self._due if self.state == "offering" else None
 
     @property
     def delivered(self) -> bool:

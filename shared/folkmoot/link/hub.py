@@ -6,11 +6,11 @@ maximum, redelivery of what was not acknowledged, a queue that drops in silence)
 
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
 import msgspec
-from paho.mqtt.matcher import MQTTMatcher
 
 from folkmoot.link.adversary import Adversary
 from folkmoot.link.agenda import Action, Agenda
@@ -31,10 +31,10 @@ from folkmoot.link.hub_packets import (
     Up,
 )
 from folkmoot.link.rules import matches, publish_size
+from folkmoot.link.subscriptions import Subscriptions
 from folkmoot.link.wire import Branch, End
 
 QUEUE = 1_000  # messages that wait for one client before more are dropped in silence: Mosquitto's default
-ROUTES = 4_096  # topics whose subscribers are remembered
 
 
 class Hub:
@@ -54,8 +54,7 @@ class Hub:
         self._queue = queue
         self._serial = 0
         self._seats: dict[str, _Seat] = {}
-        self._matcher = _matcher()
-        self._routes: dict[str, tuple[_Seat, ...]] = {}  # topic to who has subscribed to it, by number
+        self._subscriptions: Subscriptions[_Seat] = Subscriptions()
         self._retained: dict[str, bytes] = {}
         self._topics: list[str] = []  # those of `_retained`, in order
         for part in adversary.partitions if adversary else ():
@@ -102,8 +101,7 @@ class Hub:
                 self._lose(seat, seat.circuit, "broker restarted")
         if not remember:
             self._seats.clear()
-            self._matcher = _matcher()
-            self._routes.clear()
+            self._subscriptions = Subscriptions()
             self._retained.clear()
             self._topics.clear()
 
@@ -204,16 +202,13 @@ class Hub:
                     self._pump(seat)
         return heard
 
-    def _route(self, topic: str) -> tuple["_Seat", ...]:
+    def _route(self, topic: str) -> Iterable["_Seat"]:
         """Gives who has subscribed to a topic, in the order of their sessions."""
-        route = self._routes.get(topic)
-        if route is None:
-            seats = {number: seat for found in self._matcher.iter_match(topic) for number, seat in found.items()}
-            route = tuple(seat for _, seat in sorted(seats.items()))
-            if len(self._routes) >= ROUTES:
-                self._routes.clear()
-            self._routes[topic] = route
-        return route
+        found = self._subscriptions.find(topic)
+        if len(found) < 2:
+            return found
+        seats = {seat.number: seat for seat in found}
+        return [seats[number] for number in sorted(seats)]
 
     # ---- what the broker does with it
 
@@ -226,17 +221,11 @@ class Hub:
 
     def _listen(self, seat: "_Seat", filters: tuple[str, ...]) -> None:
         """Has a client hear what these filters say, and nothing else."""
-        self._routes.clear()
         for pattern in seat.filters:
-            del self._matcher[pattern][seat.number]
-            if not self._matcher[pattern]:
-                del self._matcher[pattern]
+            self._subscriptions.remove(pattern, seat)
         seat.filters = tuple(dict.fromkeys(filters))
         for pattern in seat.filters:
-            try:
-                self._matcher[pattern][seat.number] = seat
-            except KeyError:
-                self._matcher[pattern] = {seat.number: seat}
+            self._subscriptions.add(pattern, seat)
 
     def _remembered(self, pattern: str) -> list[str]:
         """Gives the topics of the retained messages that a filter is about: all of them begin as it does."""
@@ -312,11 +301,6 @@ class Hub:
         """Publishes a will; one that may wait is void where the client has come back meanwhile."""
         if not (will.delay_s and seat.circuit):
             self.publish(will.topic, will.payload, qos=1, retain=will.retain)
-
-
-def _matcher() -> Any:
-    """Gives a map from a filter to the seats that have subscribed to it, by number, which finds those of a topic."""
-    return MQTTMatcher()  # type: ignore[no-untyped-call]
 
 
 class _Packet(msgspec.Struct, frozen=True, gc=False):

@@ -1,6 +1,6 @@
 """One machine of a simulated federation: a disk that outlives crashes, and a program that does not."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from folkmoot.serve.outlet import Outlet
 from folkmoot.serve.port import Births, Port
 from folkmoot.simulate.clock import Setting, wall
 from folkmoot.simulate.disk import Crash, Disk
+from folkmoot.simulate.paced import Paced
 from folkmoot.wire import codec
 from folkmoot.wire.topics import Tree
 
@@ -91,13 +92,20 @@ def _will(port: Port, member: str, births: Births) -> Last:
     return port.will(member, births.next(), 0)
 
 
-class Host(ABC):
+def session(
+    me: str, tree: Tree, client: str, *, upper: bool, max_packet: int, will: Callable[[], Last] | None = None
+) -> Session:
+    """Gives what a machine asks of a hop's broker; `me` is its name there, `client` the broker's own for it."""
+    window = 32 if upper else 8
+    filters = tree.upper_filters() if upper else tree.lower_filters(me)
+    return Session(client, filters, will=will, window=window, receive_maximum=window, max_packet=max_packet)
+
+
+class Host(Paced):
     """A machine. Subclasses are the tiers' (`simulated.py` in each of them)."""
 
     __slots__ = (
-        "_entries",
         "_off_since",
-        "_planned",
         "boot",
         "cache",
         "clock",
@@ -120,6 +128,7 @@ class Host(ABC):
     )
 
     def __init__(self, name: str, place: Place) -> None:
+        super().__init__(place.agenda)
         self.name = name
         self.place = place
         self.up = False
@@ -136,8 +145,6 @@ class Host(ABC):
         self.doom: Stop | None = None  # how it crashes then
         self.down_ms = 0  # how long it was off in all
         self._off_since = 0
-        self._planned: int | None = None  # ms of the agenda: when its next step is
-        self._entries: list[int] = []  # ms of the agenda: when a step is put down, few at a time and none twice
         place.stores.step = self._durable
         if (ears := place.ears) is not None:
             place.stores.committed = lambda batches: ears.committed(name, batches)
@@ -158,7 +165,7 @@ class Host(ABC):
         now = self.ledger.fact("now")
         mark = None if now is None else Mark(int(now), int(self.ledger.fact("wall")))
         self.timeline = Timeline(mark, self._now, self.wall)
-        self.driver = Stepper(self.journal(), self.timeline, self._rouse)
+        self.driver = Stepper(self.journal(), self.timeline, self.rouse)
         self.ports, self.boot = {}, boot
         self.flight = flight(self.recorder)
         self.node = self.make()
@@ -166,7 +173,7 @@ class Host(ABC):
         self.up = True
         for port in self.ports.values():
             port.link.start()
-        self._rouse()
+        self.rouse()
 
     def journal(self) -> Journal:
         """Gives where steps are stored."""
@@ -187,15 +194,10 @@ class Host(ABC):
         """Puts a hop on its broker."""
         port = Port(hop, self.driver.post, self.timeline)
         births = Births(self.ledger, hop)
-        session = Session(
-            client=f"{me}-{hop}" if upper else me,
-            filters=tree.upper_filters() if upper else tree.lower_filters(me),
-            will=partial(_will, port, "" if upper else me, births),
-            window=32 if upper else 8,
-            receive_maximum=32 if upper else 8,
-            max_packet=self.place.max_packet,
-        )
-        link = MemoryLink(self.place.hubs[hop], session, port.hear)
+        will = partial(_will, port, "" if upper else me, births)
+        client = f"{me}-{hop}" if upper else me
+        asked = session(me, tree, client, upper=upper, max_packet=self.place.max_packet, will=will)
+        link = MemoryLink(self.place.hubs[hop], asked, port.hear)
         outlet = Outlet(link, tree, me, upper=upper, boot=self.boot, make_id=self.place.make_id, wall=self.wall)
         if self.place.harmless:
             outlet.sealing = codec.sealed
@@ -214,27 +216,11 @@ class Host(ABC):
             return
         raise AssertionError("a step of a simulated machine waits for something")
 
-    # When it steps: as soon as something has come, or when its program wants to.
-
-    def _rouse(self) -> None:
-        self._plan(self.place.agenda.now)
-
-    def _plan(self, at: int) -> None:
-        if self._planned is None or at < self._planned:
-            self._planned = at
-            if at not in self._entries:  # otherwise it stands there from earlier on
-                self._entries.append(at)
-                self.place.agenda.at(at, self._act, at)
-
-    def _act(self, at: int) -> None:
-        self._entries.remove(at)
-        if at != self._planned:
-            return  # an earlier one was put down meanwhile
-        self._planned = None
-        if self.up and (self.driver.waiting or ((wake := self._wake) is not None and wake <= at)):
+    def turn(self) -> int | None:
+        """Steps where something has come, or its program wants to; gives when that wants to again."""
+        if self.up and (self.driver.waiting or ((wake := self._wake) is not None and wake <= self.agenda.now)):
             self.place.guard(self.step)
-        if self.up and (wake := self._wake) is not None:
-            self._plan(wake)
+        return self._wake if self.up else None
 
     @property
     def _wake(self) -> int | None:

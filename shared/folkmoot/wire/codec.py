@@ -293,9 +293,12 @@ class Sealed(bytes):
 
 
 def sealed(envelope: Envelope) -> Sealed:
-    """Gives what stands for `seal`'s bytes, and spares `unseal` the work: for a network in memory that damages nothing."""
+    """Gives what stands for `seal`'s bytes, and spares `unseal` the work: for a network in memory that damages nothing.
+
+    `envelope`: its digest too, where the body is a hello and the caller has it.
+    """
     data = Sealed(_unchecked(envelope))
-    if isinstance(envelope.body, Hello):
+    if isinstance(envelope.body, Hello) and not envelope.digest:
         envelope = msgspec.structs.replace(envelope, digest=digest(dump(envelope.body)))
     data.envelope = envelope
     return data

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from folkmoot.hop.open_round import Open
+from folkmoot.hop.ports import ROOM
 from folkmoot.link.agenda import Agenda
 from folkmoot.link.far import Uplink
 from folkmoot.link.hub import Hub
@@ -17,11 +18,14 @@ from folkmoot.simulate.host import Host, Place
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.life import Life, Tally
+from folkmoot.simulate.scenario.stand_in import StandIn
 from folkmoot.simulate.scenario.tape import Tape
 from folkmoot.simulate.scenario.trade import MAX_PACKET, School, Trade
+from folkmoot.simulate.scenario.voice import Roof
 from folkmoot.simulate.tiers import tier
 from folkmoot.wire import codec
 from folkmoot.wire.messages import Hello
+from folkmoot.wire.topics import Tree
 
 BOOTS = (0, 500)  # ms, drawn evenly
 LATE = (0, 50)  # of a branch that comes up later than others (folkmoot.simulate.scenario.life)
@@ -85,6 +89,7 @@ class Ground:
     scenario: Scenario
     school: School
     contract: str
+    size: int  # bytes of a model
 
     @property
     def things(self) -> Sequence[object]:
@@ -92,6 +97,16 @@ class Ground:
         kinds = self.scenario.fleet.kinds
         traces = (series for kind in kinds if kind.trace is not None for series in kind.trace.series)
         return self, self.school, self.contract, *kinds, *traces
+
+    @property
+    def plain(self) -> bool:
+        """Whether stand-ins do for devices."""
+        return profile.plain(self.scenario, self.size, INLINE - ROOM)
+
+    def hello(self, device: int) -> Hello:
+        """Gives what a device says of itself."""
+        size = self.school.examples.size(device)
+        return Hello(data=self.contract, examples=size - self.school.held(size), max_packet=MAX_PACKET)
 
 
 class Branch:
@@ -178,12 +193,19 @@ class Branch:
         for one in (*self.gateways, self._uplink, self.agenda, self):
             empty(one)
 
-    def device(self, one: profile.Device, home: "_Home") -> Host:
-        """Gives a device of a home."""
-        school = self._ground.school
-        size = school.examples.size(one.number)
-        hello = Hello(data=self._ground.contract, examples=size - school.held(size), max_packet=MAX_PACKET)
-        trade = Trade(one, school, hello, self.agenda)
+    def roof(self, home: "_Home") -> Roof | None:
+        """Gives what the stand-ins of a home have in common; None where devices are the real ones."""
+        if not self._ground.plain:
+            return None
+        hello = self._ground.hello(home.of.below.start)
+        return Roof(home.hub, Tree("fl", home.of.name), hello, codec.digest(codec.dump(hello)), INLINE, MAX_PACKET)
+
+    def device(self, one: profile.Device, home: "_Home") -> Host | StandIn:
+        """Gives a device of a home, or what stands in for it."""
+        if home.roof is not None:
+            trade = Trade(one, self._ground.school, home.roof.hello, self.agenda)
+            return StandIn(one.name, home.roof, trade, Ids(one.name))
+        trade = Trade(one, self._ground.school, self._ground.hello(one.number), self.agenda)
         host: Host = tier("device").DeviceHost(one.name, home.place(one.name, one.seed, up=home.hub), home.of.name, trade)
         return host
 
@@ -231,13 +253,16 @@ class _Gateway:
         )
 
     @property
-    def hosts(self) -> list[Host]:
+    def hosts(self) -> list[Host | StandIn]:
         """The machines here."""
         return [self.host]
 
     def undo(self) -> None:
         """Lets go of the machines, and of the broker."""
         for host in self.hosts:
+            if isinstance(host, StandIn):
+                host.undo()
+                continue
             for port in host.ports.values():
                 empty(port.link)
                 empty(port)
@@ -268,11 +293,12 @@ class _Home(_Gateway):
 
     def __init__(self, branch: Branch, scenario: Scenario, of: profile.Gateway, above: _Gateway | None) -> None:
         super().__init__(branch, scenario, of, above)
+        self.roof = branch.roof(self)
         machines = (profile.device(scenario, device) for device in of.below)
         self._lives = [Life(one, branch.device(one, self), self.hub, branch.begins) for one in machines]
 
     @property
-    def hosts(self) -> list[Host]:
+    def hosts(self) -> list[Host | StandIn]:
         """The machines here."""
         return [self.host, *(one.host for one in self._lives)]
 

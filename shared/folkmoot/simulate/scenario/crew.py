@@ -65,9 +65,9 @@ Hire = Callable[[Scenario, bytes, int], Sequence[Crew]]
 
 def settle(scenario: Scenario, numbers: range, program: bytes) -> Branches:
     """Builds homes. Raises UserFault where there are no examples for them."""
-    contract = bundle.program(program).manifest.contract
-    school = School(examples.make(scenario, contract), scenario.data.holdout)
-    return Branches(Ground(scenario, school, contract.name), numbers)
+    manifest = bundle.program(program).manifest
+    school = School(examples.make(scenario, manifest.contract), scenario.data.holdout)
+    return Branches(Ground(scenario, school, manifest.contract.name, manifest.layout.nbytes), numbers)
 
 
 class Here:

@@ -9,7 +9,7 @@ from random import Random
 from folkmoot.link.hub_packets import Shape
 from folkmoot.simulate.clock import Setting, Skew
 from folkmoot.simulate.scenario.battery import Battery
-from folkmoot.simulate.scenario.document import Absence, Clock, Kind, Scenario, Span, shape
+from folkmoot.simulate.scenario.document import Absence, Clock, Kind, Needs, Scenario, Span, shape
 from folkmoot.simulate.scenario.trace import Course
 
 # To put a home of 20 devices away and bring it back takes 6 ms; their part in a round, where all are asked, some 35 ms. It is
@@ -81,6 +81,25 @@ def busy(scenario: Scenario) -> float:
         case _:
             return 1.0
     return 1 - float((1 - min(1.0, max(0.0, share))) ** (devices / branches(scenario)))
+
+
+def plain(scenario: Scenario, size: int, room: int) -> bool:
+    """Whether nothing befalls devices that have nothing to learn: what one of them does, a stand-in can do as well.
+
+    `size`: bytes of a model and of an update, one of which has `room` in a message.
+    """
+    return (
+        scenario.data.examples == "none"
+        and size <= room
+        and not {"offline", "buffer"} & scenario.run.keys()  # what is late would be an answer all the same
+        and all(_calm(kind) for kind in scenario.fleet.kinds)
+    )
+
+
+def _calm(kind: Kind) -> bool:
+    """Whether a device of this kind is always there, and always takes part."""
+    befalls = (kind.away, kind.reboot, kind.battery, kind.trace)
+    return all(one is None for one in befalls) and kind.needs == Needs()
 
 
 def region(scenario: Scenario, tier: int, number: int) -> Gateway:

@@ -26,6 +26,7 @@ SCENARIOS = {
     "plain": Scenario(seed=3, fleet=Fleet(homes=6, devices=24), run=FEW),
     "rough": Scenario(seed=4, fleet=Fleet(homes=6, devices=24, kinds=KINDS, away=REGIONS[0].away), run=FEW),
     "regions": Scenario(seed=5, fleet=Fleet(homes=6, devices=24, kinds=KINDS, regions=REGIONS), run=FEW),
+    "stand-ins": Scenario(seed=7, fleet=Fleet(homes=6, devices=24, away=REGIONS[0].away), data=UNLEARNT, run=FEW),
     "offline": Scenario(
         seed=6,
         fleet=Fleet(homes=6, devices=24, kinds=KINDS),
