@@ -71,10 +71,10 @@ class Elsewhere:
         self._pending = self._actor.advance.remote(step)
 
     @classmethod
-    def first(cls, busy: Sequence[Self], wait: bool) -> Self | None:
-        """Gives one of these that has taken its step, or has ended. Where none has, waits for one, or gives None."""
-        done, _ = ray.wait([each._pending for each in busy], timeout=None if wait else 0)
-        return next((each for each in busy if each._pending in done), None)
+    def first(cls, busy: Sequence[Self]) -> Self:
+        """Gives one of these that has taken its step, or has ended, once one has."""
+        done, _ = ray.wait([each._pending for each in busy])
+        return next(each for each in busy if each._pending in done)
 
     def end(self) -> Moved:
         """Gives what came of it, at first what is next. Raises Died."""

@@ -48,8 +48,8 @@ class Crew(Protocol):
         ...
 
     @classmethod
-    def first(cls, busy: Sequence[Self], wait: bool) -> Self | None:
-        """Gives one of these that has taken its step, or has failed to. Where none has, waits for one, or gives None."""
+    def first(cls, busy: Sequence[Self]) -> Self:
+        """Gives one of these that has taken its step, or has failed to, once one has."""
         ...
 
     def end(self) -> Moved:
@@ -90,7 +90,7 @@ class Here:
         self._moved = Moved(self._settled.next, parcels)
 
     @classmethod
-    def first(cls, busy: Sequence[Self], wait: bool) -> Self:
+    def first(cls, busy: Sequence[Self]) -> Self:
         """Gives one of these, which has taken its step."""
         return busy[0]
 
@@ -124,10 +124,10 @@ class There:
             self._pipe.send(step)
 
     @classmethod
-    def first(cls, busy: Sequence[Self], wait: bool) -> Self | None:
-        """Gives one of these that has taken its step, or has ended. Where none has, waits for one, or gives None."""
-        done = multiprocessing.connection.wait([each._pipe for each in busy], None if wait else 0)
-        return next((each for each in busy if each._pipe in done), None)
+    def first(cls, busy: Sequence[Self]) -> Self:
+        """Gives one of these that has taken its step, or has ended, once one has."""
+        done = multiprocessing.connection.wait([each._pipe for each in busy])
+        return next(each for each in busy if each._pipe in done)
 
     def end(self) -> Moved:
         """Gives what came of it, at first what is next. Raises Died."""
