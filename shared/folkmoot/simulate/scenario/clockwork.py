@@ -3,9 +3,9 @@
 What leaves a home arrives at the cloud after W, the least latency of all lines, at the earliest, and the other way round. Let B
 be the earliest of what is next in homes, or on its way there; of homes that are taking a step, what it was when they began. Let
 C be the same of the cloud. Nothing arrives at the cloud before B + W: what homes do because of what it has yet to do is later
-still. So it does nothing before min(C, B + W), and nothing arrives in a home before that and W. So far everybody may go, however
-long another takes. (K. M. Chandy, J. Misra, "Distributed Simulation: A Case Study in Design and Verification of Distributed
-Programs", 1979.)
+still. So it does nothing before min(C, B + W), and nothing arrives in a home before that and W. So far everybody may go,
+however long another takes. (K. M. Chandy, J. Misra, "Distributed Simulation: A Case Study in Design and Verification of
+Distributed Programs", 1979.)
 
 A step of homes is W at most. With half of it there are more messages between processes, with twice as much the others wait: a
 round of 100 devices in two processes took 59 ms, with a half 59 to 61, with a quarter 64 to 67, with two 72 (the CPU times of
