@@ -9,7 +9,7 @@ Distributed Programs", 1979.)
 
 A step of homes is W at most. With half of it there are more messages between processes, with twice as much the others wait: a
 round of 100 devices in two processes took 59 ms, with a half 59 to 61, with a quarter 64 to 67, with two 72 (the CPU times of
-all steps, laid side by side).
+all steps, laid side by side). Where there are no others it goes as far as it may, which saves some 5 ms of 110.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,6 +31,7 @@ class Clockwork:
         self._sides = [_Side(each) for each in crews]
         self._whose = {branch: side for side in self._sides for branch in side.crew.branches}
         self._least = profile.lookahead(scenario)
+        self._longest = self._least if len(crews) > 1 else inf  # step, in ms
         self._limit = round(scenario.hours * 3_600_000)
 
     def run(self, look: Callable[[], None] = lambda: None) -> int:
@@ -46,8 +47,8 @@ class Clockwork:
             reach = min(cloud, homes + least) + least
             for side in self._sides:
                 if not side.busy and side.bound < reach:
-                    side.begin(int(min(reach, side.bound + least)))
-            if cloud < homes + least and cloud <= self._limit:
+                    side.begin(int(min(reach, side.bound + self._longest)))
+            if cloud < homes + least and cloud <= self._limit:  # a run that ends later has not ended, however far homes are
                 for parcel in centre.step():
                     self._whose[parcel.branch].put(parcel)
             else:
@@ -61,7 +62,7 @@ class Clockwork:
             raise Stuck(f"the run is not over after {self._limit / 3_600_000:g} hours of virtual time")
 
     def _first(self) -> "_Side":
-        """Gives who has taken a step, once somebody has."""
+        """Gives who has taken a step, once somebody has: whoever is nearest is taking one, if not the cloud is."""
         busy = {side.crew: side for side in self._sides if side.busy}
         crews = list(busy)
         return busy[crews[0].first(crews)]
