@@ -7,7 +7,8 @@ from typing import Any
 from folkmoot.hop.events import Belated
 from folkmoot.simulate.result.tables import Result
 from folkmoot.simulate.scenario import crew, outcome
-from folkmoot.simulate.scenario.centre import Centre, Clockwork
+from folkmoot.simulate.scenario.centre import Centre
+from folkmoot.simulate.scenario.clockwork import Clockwork
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.play import read
 from folkmoot.simulate.tables import Row
@@ -48,9 +49,8 @@ def play(scenario: Scenario, epochs: int, workers: int = 0) -> Played:
     content, program = bundle.load(data)
     centre = Centre(scenario, data)
     crews = crew.hire(scenario, content.program, workers)
-    clockwork = Clockwork(scenario, centre, crews)
-    clockwork.run(lambda: centre.over)
-    records = [each.close(clockwork.now) for each in crews]
+    end = Clockwork(scenario, centre, crews).run()
+    records = [each.close(end) for each in crews]
     for each in crews:
         each.leave()
     result = outcome.result(scenario, tier("cloud").history(centre.rows, centre.messages), records, {})

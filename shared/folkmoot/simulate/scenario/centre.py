@@ -1,13 +1,7 @@
-"""The cloud of a scenario, and the time of everybody: homes and cloud go on side by side while none can reach another.
-
-What leaves a home arrives at the cloud after the least latency of all lines at the earliest, and the other way round. So from
-the next thing that happens anywhere, everybody may go on by that much alone; then parcels are exchanged. (K. M. Chandy, J.
-Misra, "Distributed Simulation", 1979; the window is that of B. D. Lubachevsky, "Efficient Distributed Event-driven Simulations
-of Multiple-loop Networks", 1989.)
-"""
+"""The cloud of a scenario, and its broker, on an agenda of their own."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 from random import Random
 from typing import Any
@@ -21,10 +15,8 @@ from folkmoot.simulate.disk import Steady
 from folkmoot.simulate.host import Place
 from folkmoot.simulate.scenario import profile
 from folkmoot.simulate.scenario.branch import INLINE, Ids, Parcel
-from folkmoot.simulate.scenario.crew import Crew
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.trade import MAX_PACKET
-from folkmoot.simulate.stuck import Stuck
 from folkmoot.simulate.tables import Row
 from folkmoot.simulate.tiers import tier
 
@@ -89,13 +81,23 @@ class Centre:
         self._over |= any(getattr(row.fact, "status", "") == "finished" for row in fresh)
         return self._over
 
-    def advance(self, horizon: int, parcels: Sequence[Parcel]) -> list[Parcel]:
-        """Does all that happens before `horizon`; gives what is on its way to homes. `parcels` have come from there."""
+    @property
+    def next(self) -> float:
+        """When something happens here, in ms; infinity: nothing will."""
+        upcoming = self.agenda.next
+        return inf if upcoming is None else upcoming
+
+    def take(self, parcels: Sequence[Parcel]) -> None:
+        """Has parcels arrive that have come from homes."""
         for one in parcels:
-            assert one.at >= self.agenda.now, "a packet arrives at the cloud when that time is over"
-            trunk = self._trunk(one.branch)
-            self.agenda.at(one.at, trunk.receive, one.wire, one.packet, order=one.order)
-        self.agenda.run(horizon - 1)
+            assert one.at > self.agenda.now, "a packet arrives at the cloud before that time is over"
+            self.agenda.at(one.at, self._trunk(one.branch).receive, one.wire, one.packet, order=one.order)
+
+    def step(self) -> list[Parcel]:
+        """Does all that happens in the next ms in which something does; gives what is on its way to homes."""
+        upcoming = self.agenda.next
+        assert upcoming is not None
+        self.agenda.run(upcoming)
         out, self._out = self._out, []
         return out
 
@@ -116,64 +118,3 @@ class Centre:
 
             trunk = self._trunks[number] = Trunk(self.hub, of.name, of.shape, emit)
         return trunk
-
-
-class Clockwork:
-    """Moves everybody on."""
-
-    def __init__(self, scenario: Scenario, centre: Centre, crews: Sequence[Crew]) -> None:
-        self._centre = centre
-        self._crews = crews
-        self._window = profile.lookahead(scenario)
-        self._limit = round(scenario.hours * 3_600_000)
-        self._nexts = [each.end().next for each in crews]
-        self._whose = {branch: number for number, each in enumerate(crews) for branch in each.branches}
-        self._down: list[list[Parcel]] = [[] for _ in crews]
-        self._up: list[Parcel] = []
-        self.now = 0
-        self.windows = 0
-
-    def run(self, until: Callable[[], bool]) -> None:
-        """Lets time pass until something is so. Raises Stuck where it never is."""
-        while not until():
-            homes, cloud = self._nearest()
-            nearest = min(homes, cloud)
-            if nearest == inf:
-                raise Stuck(f"nothing will ever happen again, at {self.now / 1000:.0f} s")
-            if nearest > self._limit:
-                raise Stuck(f"the run is not over after {self._limit / 3_600_000:g} hours of virtual time")
-            self._turn(homes, cloud)
-            self.now = int(nearest)
-            self.windows += 1
-
-    def _nearest(self) -> tuple[float, float]:
-        """Gives when the next thing happens in a home, and in the cloud, in ms."""
-        homes = [time for time in self._nexts if time is not None]
-        homes += [parcel.at for parcels in self._down for parcel in parcels]
-        cloud = [parcel.at for parcel in self._up]
-        cloud += [] if (upcoming := self._centre.agenda.next) is None else [upcoming]
-        return min(homes, default=inf), min(cloud, default=inf)
-
-    def _turn(self, homes: float, cloud: float) -> None:
-        """Moves everybody on who has something to do, as far as none can hear of another's doing.
-
-        What homes do from `homes` on, the cloud hears of a window later at the earliest; and what it does in return to what the
-        cloud does from `cloud` on, two windows later. The same the other way round.
-        """
-        window = self._window
-        clouds, theirs = int(min(homes, cloud + window)) + window, int(min(cloud, homes + window)) + window
-        busy = []
-        for number, each in enumerate(self._crews):
-            upcoming, waiting = self._nexts[number], self._down[number]
-            if (upcoming is not None and upcoming < theirs) or any(parcel.at < theirs for parcel in waiting):
-                self._down[number] = []
-                each.begin((theirs, waiting))
-                busy.append(number)
-        if cloud < clouds:
-            parcels, self._up = self._up, []
-            for parcel in self._centre.advance(clouds, parcels):
-                self._down[self._whose[parcel.branch]].append(parcel)
-        for number in busy:
-            moved = self._crews[number].end()
-            self._nexts[number] = moved.next
-            self._up += moved.parcels

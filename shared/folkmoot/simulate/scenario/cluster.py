@@ -6,10 +6,10 @@ Needs the extra `ray`, and the same Folkmoot on every machine of the cluster.
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Self
 
 import ray
 from ray.exceptions import RayError
@@ -69,6 +69,12 @@ class Elsewhere:
     def begin(self, step: Step) -> None:
         """Has them take a step."""
         self._pending = self._actor.advance.remote(step)
+
+    @classmethod
+    def first(cls, busy: Sequence[Self]) -> Self:
+        """Gives one of these that has taken its step, or has ended, once one has."""
+        done, _ = ray.wait([each._pending for each in busy])
+        return next(each for each in busy if each._pending in done)
 
     def end(self) -> Moved:
         """Gives what came of it, at first what is next. Raises Died."""

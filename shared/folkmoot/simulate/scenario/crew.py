@@ -1,11 +1,12 @@
 """Who moves the homes on: this process, or several beside it. What comes of it is the same."""
 
 import multiprocessing
+import multiprocessing.connection
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from folkmoot.errors import FolkmootError
 from folkmoot.simulate.scenario import examples, profile
@@ -46,8 +47,13 @@ class Crew(Protocol):
         """Has them take a step."""
         ...
 
+    @classmethod
+    def first(cls, busy: Sequence[Self]) -> Self:
+        """Gives one of these that has taken its step, or has failed to, once one has."""
+        ...
+
     def end(self) -> Moved:
-        """Gives what came of it."""
+        """Gives what came of it, at first what is next."""
         ...
 
     def close(self, now: int) -> Record:
@@ -83,6 +89,11 @@ class Here:
         parcels = self._settled.advance(*step)
         self._moved = Moved(self._settled.next, parcels)
 
+    @classmethod
+    def first(cls, busy: Sequence[Self]) -> Self:
+        """Gives one of these, which has taken its step."""
+        return busy[0]
+
     def end(self) -> Moved:
         """Gives what came of it, at first what is next."""
         return self._moved
@@ -112,8 +123,14 @@ class There:
         with suppress(BrokenPipeError):  # `end` says so
             self._pipe.send(step)
 
+    @classmethod
+    def first(cls, busy: Sequence[Self]) -> Self:
+        """Gives one of these that has taken its step, or has ended, once one has."""
+        done = multiprocessing.connection.wait([each._pipe for each in busy])
+        return next(each for each in busy if each._pipe in done)
+
     def end(self) -> Moved:
-        """Gives what came of it. Raises Died."""
+        """Gives what came of it, at first what is next. Raises Died."""
         found = self._receive()
         assert isinstance(found, Moved)
         return found

@@ -12,7 +12,8 @@ from folkmoot.errors import PeerFault, UserFault
 from folkmoot.hop.ports import ROOM
 from folkmoot.simulate.result.tables import Result, Scalar
 from folkmoot.simulate.scenario import crew, outcome, profile
-from folkmoot.simulate.scenario.centre import Centre, Clockwork
+from folkmoot.simulate.scenario.centre import Centre
+from folkmoot.simulate.scenario.clockwork import Clockwork
 from folkmoot.simulate.scenario.crew import Crew, Hire
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.trade import MAX_PACKET
@@ -88,23 +89,20 @@ def _run(
     facts: dict[str, Scalar],
     began: float,
 ) -> Result:
-    clockwork = Clockwork(scenario, centre, crews)
     told = began
 
-    def over() -> bool:
+    def look() -> None:
         nonlocal told
         if perf_counter() - told > LOOK:
             told = perf_counter()
-            tell(Progress(centre.done, centre.rounds, clockwork.now / 1000))
-        return centre.over
+            tell(Progress(centre.done, centre.rounds, centre.agenda.now / 1000))
 
-    clockwork.run(over)
-    records = [each.close(clockwork.now) for each in crews]
+    end = Clockwork(scenario, centre, crews).run(look)
+    records = [each.close(end) for each in crews]
     facts |= {
         "homes": scenario.fleet.homes,
         "devices": scenario.fleet.devices,
-        "virtual_seconds": clockwork.now / 1000,
-        "windows": clockwork.windows,
+        "virtual_seconds": end / 1000,
         "wall_seconds": perf_counter() - began,
     }
     return outcome.result(scenario, tier("cloud").history(centre.rows, centre.messages), records, facts)
