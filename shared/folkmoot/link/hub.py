@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import msgspec
-from paho.mqtt.matcher import MQTTMatcher
 
 from folkmoot.link.adversary import Adversary
 from folkmoot.link.agenda import Action, Agenda
@@ -31,6 +30,7 @@ from folkmoot.link.hub_packets import (
     Up,
 )
 from folkmoot.link.rules import matches, publish_size
+from folkmoot.link.subscribers import Subscribers
 from folkmoot.link.wire import Branch, End
 
 QUEUE = 1_000  # messages that wait for one client before more are dropped in silence: Mosquitto's default
@@ -54,7 +54,7 @@ class Hub:
         self._queue = queue
         self._serial = 0
         self._seats: dict[str, _Seat] = {}
-        self._matcher = _matcher()
+        self._subscribers: Subscribers[_Seat] = Subscribers()
         self._routes: dict[str, tuple[_Seat, ...]] = {}  # topic to who has subscribed to it, by number
         self._retained: dict[str, bytes] = {}
         self._topics: list[str] = []  # those of `_retained`, in order
@@ -102,7 +102,7 @@ class Hub:
                 self._lose(seat, seat.circuit, "broker restarted")
         if not remember:
             self._seats.clear()
-            self._matcher = _matcher()
+            self._subscribers = Subscribers()
             self._routes.clear()
             self._retained.clear()
             self._topics.clear()
@@ -205,7 +205,7 @@ class Hub:
         """Gives who has subscribed to a topic, in the order of their sessions."""
         route = self._routes.get(topic)
         if route is None:
-            seats = {number: seat for found in self._matcher.iter_match(topic) for number, seat in found.items()}
+            seats = {number: seat for found in self._subscribers.of(topic) for number, seat in found.items()}
             route = tuple(seat for _, seat in sorted(seats.items()))
             if len(self._routes) >= ROUTES:
                 self._routes.clear()
@@ -225,15 +225,10 @@ class Hub:
         """Has a client hear what these filters say, and nothing else."""
         self._routes.clear()
         for pattern in seat.filters:
-            del self._matcher[pattern][seat.number]
-            if not self._matcher[pattern]:
-                del self._matcher[pattern]
+            self._subscribers.remove(pattern, seat.number)
         seat.filters = tuple(dict.fromkeys(filters))
         for pattern in seat.filters:
-            try:
-                self._matcher[pattern][seat.number] = seat
-            except KeyError:
-                self._matcher[pattern] = {seat.number: seat}
+            self._subscribers.add(pattern, seat.number, seat)
 
     def _remembered(self, pattern: str) -> list[str]:
         """Gives the topics of the retained messages that a filter is about: all of them begin as it does."""
@@ -305,11 +300,6 @@ class Hub:
         """Publishes a will; one that may wait is void where the client has come back meanwhile."""
         if not (will.delay_s and seat.circuit):
             self.publish(will.topic, will.payload, qos=1, retain=will.retain)
-
-
-def _matcher() -> Any:
-    """Gives a map from a filter to the seats that have subscribed to it, by number, which finds those of a topic."""
-    return MQTTMatcher()  # type: ignore[no-untyped-call]
 
 
 class _Packet(msgspec.Struct, frozen=True, gc=False):
