@@ -55,6 +55,8 @@ class Gateway:
         self._alone = Alone()
         self._dirty: int | None = None  # when to tell the cloud what has changed at home
         self._payload: Kept = lambda owner, sha256: None
+        self.thrifty = True
+        """Whether the sums that are let go are gone: not where somebody wants to look at them."""
 
     @property
     def wake(self) -> int | None:
@@ -287,8 +289,13 @@ class Gateway:
             self._below.forget(down, open.key)
             return
         assert isinstance(open.sums, Sums)
+        if open.spent:
+            open.add_up(lambda sha256: self._payload(ROUND + open.key, sha256))
         sums = with_traffic(with_fates(open.sums.partial(), open.round), open)
         self._above.worked(up, item, partial.dump(sums))
+        open.spent = True
+        if self.thrifty:
+            open.sums.clear()
 
     def _restore(self, key: str, history: Any, payload: Kept) -> bool:
         """Rebuilds one round, also one that has answered; says False for one whose blobs or answers are gone."""

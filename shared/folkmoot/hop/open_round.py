@@ -24,6 +24,7 @@ class Open:
     blobs: Mapping[bytes, bytes]  # by sha256: what members may pull
     shard: str
     kept: int = 0  # bytes of the answers that are in the sums
+    spent: bool = False  # the sums are an answer, and are let go: where they are needed once more, they are added up again
     # For the record alone, hence not journalled: bytes up and down by member, messages of all, and ms from the first Ask to
     # the answer, by member.
     traffic: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -37,6 +38,12 @@ class Open:
         """
         for now, event in history:
             self.round.handle(event, now)
+        self.kept = self.add_up(kept)
+
+    def add_up(self, kept: Kept) -> int:
+        """Adds up anew the answers that are in the round; gives their bytes. Raises StoreFault as `rebuild` does."""
+        total = 0
+        self.sums.clear()
         for merge in self.round.merged:
             data = kept(merge.payload)
             if data is None:
@@ -44,13 +51,16 @@ class Open:
             judged = self.sums.judge(merge.member, self._manifest(merge, data), data, None, late(merge.belated))
             if judged.rejection:
                 raise StoreFault(f"an answer of {merge.member} in {self.key} that was taken is now {judged.rejection}")
-            self.kept += len(data)
             self.sums.add(merge.member, judged.content)
+            total += len(data)
+        self.spent = False
+        return total
 
     def retract(self, batch: Batch, owner: str, device: str, kept: Kept) -> list[Effect] | None:
         """Takes a device out, and the answers that it is in out of the sums; gives what else there is to do.
 
         Gives None, and changes nothing, where `kept` does not have such an answer. `owner` is the round's key in the journal.
+        Raises StoreFault where the sums are to be made again, and it does not have another one.
         """
         if device in self.round.retracted:
             return []
@@ -59,6 +69,8 @@ class Open:
         contents = {payload: data for payload in payloads if (data := batch.kept(owner, payload) or kept(payload)) is not None}
         if len(contents) < len(set(payloads)):
             return None
+        if self.spent:
+            self.add_up(kept)
         event = events.Retracted(device)
         effects = self.round.handle(event, batch.now)
         batch.journal.append((owner, event))

@@ -11,8 +11,8 @@ class Subscribers(Generic[Of]):
     """Filters, and who has them by number.
 
     A broker has many filters of few forms: for each form there is one filter that a topic matches, which is looked up (V.
-    Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999). That takes half the memory
-    of a tree of levels, and leaves no cycles behind, as a generator that calls itself does.
+    Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999). That takes half the
+    memory of a tree of levels, and leaves no cycles behind, as a generator that calls itself does.
     """
 
     __slots__ = ("_forms", "_held")
