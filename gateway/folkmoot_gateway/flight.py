@@ -91,7 +91,9 @@ class Home:
         """Makes a gateway that lives through a recording."""
         how = msgspec.msgpack.decode(frame, type=Frame)
         played.limit = how.spool
-        return cls(how, played, PlayedSpool(played), played, played.births)
+        home = cls(how, played, PlayedSpool(played), played, played.births)
+        home.node.thrifty = False
+        return home
 
     def take_up(self, histories: Sequence[History]) -> list[str]:
         """Restores what was under way; gives the machines that must be forgotten before the first step (Gateway.restore)."""

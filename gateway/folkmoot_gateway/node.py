@@ -55,6 +55,8 @@ class Gateway:
         self._alone = Alone()
         self._dirty: int | None = None  # when to tell the cloud what has changed at home
         self._payload: Kept = lambda owner, sha256: None
+        self.thrifty = True
+        """Whether the sums that are let go are gone: not where somebody wants to look at them."""
 
     @property
     def wake(self) -> int | None:
@@ -289,8 +291,17 @@ class Gateway:
             self._below.forget(down, open.key)
             return
         assert isinstance(open.sums, Sums)
+        if open.spent:
+            open.add_up(lambda sha256: self._payload(ROUND + open.key, sha256))
         sums = with_traffic(with_fates(open.sums.partial(), open.round), open)
         self._above.worked(up, item, partial.dump(sums))
+        open.spent = True
+        if self.thrifty:
+            open.sums.clear()
+        if once(item.ask):
+            for merge in open.round.merged:
+                down.drop(ROUND + open.key, merge.payload)
+            open.kept = 0
 
     def _restore(self, key: str, history: Any, payload: Kept) -> bool:
         """Rebuilds one round, also one that has answered; says False for one whose blobs or answers are gone."""
@@ -299,7 +310,8 @@ class Gateway:
             if item is not None and item.local is not None and (block := payload(MEMBER + key, item.ask.weights)) is not None:
                 self._cache.put(block)
             sums, blobs, _ = self._numbers(history[0][1].ask)
-            self._below.restore(key, history, sums, blobs, lambda sha256: payload(ROUND + key, sha256))
+            over = item is not None and item.state != "working" and once(item.ask)
+            self._below.restore(key, history, sums, blobs, None if over else lambda sha256: payload(ROUND + key, sha256))
         except DiskFault:
             raise  # what cannot be read now is not gone
         except (PeerFault, StoreFault, UserFault) as fault:
@@ -311,6 +323,11 @@ class Gateway:
 def until(open: Open) -> int:
     """Gives until when a closed round is kept: then its parent is over as well, in ms of the timeline."""
     return open.round.opened.terms.deadline + MARGIN_MOST
+
+
+def once(ask: Ask) -> bool:
+    """Whether nothing can be taken out of an answer but all that it is: what it was made of is then not needed again."""
+    return ask.each is not None and len(ask.each) <= 1
 
 
 def with_fates(sums: partial.Partial, machine: round.Round) -> partial.Partial:

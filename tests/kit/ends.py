@@ -32,6 +32,10 @@ class Heap:
     def add(self, member: str, content: bytes) -> None:
         self.added[member] = content
 
+    def clear(self) -> None:
+        """Lets go of them."""
+        self.added.clear()
+
     def remove(self, member: str, answer: Answer, data: bytes, late: Any = None) -> None:
         assert self.added.pop(member) == data
 

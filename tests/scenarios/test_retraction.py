@@ -123,6 +123,36 @@ def test_what_a_device_has_given_is_deleted_where_it_was_kept(tmp_path: Path) ->
     assert open.round.seats["a"].fate == "retracted"
 
 
+def test_a_home_that_has_answered_keeps_no_sums_and_adds_them_up_again(tmp_path: Path) -> None:
+    world = federation(tmp_path, slow="e")
+    world.run(lambda: seat(world, "g1") == "taken")
+    (open,) = world.gateways["g1"].node._below.rounds.values()
+    assert not open.sums.partial().groups
+    retract(world, "a")
+    world.run(lambda: seat(world, "g1") != "taken")
+    world.run(lambda: seat(world, "g1") == "taken")
+    assert not open.sums.partial().groups
+    world.run(lambda: world.finished)
+    laws(world, "a")
+
+
+@pytest.mark.parametrize("reboots", [False, True])
+def test_a_home_with_one_device_keeps_no_answer_once_it_has_given_its_own(tmp_path: Path, reboots: bool) -> None:
+    homes = {"g1": ["a"], "g2": ["d", "e"]}
+    world = federation(tmp_path, slow="e", homes=homes)
+    world.run(lambda: seat(world, "g1") == "taken")
+    (open,) = world.gateways["g1"].node._below.rounds.values()
+    assert world.gateways["g1"].ledger.payload(PREFIX + open.key, open.round.seats["a"].payload) is None
+    if reboots:
+        world.gateways["g1"].kill()
+        world.gateways["g1"].start()
+        assert list(world.gateways["g1"].node._below.rounds) == [open.key]
+    retract(world, "a")
+    world.run(lambda: world.finished)
+    laws(world, "a")
+    assert world.devices["a"].trained == 3  # two rounds and an evaluation
+
+
 def test_a_whole_home_can_be_taken_out(tmp_path: Path) -> None:
     world = federation(tmp_path, slow="ae")
     world.run(lambda: in_sums(world, "g1") == ["b", "c"])

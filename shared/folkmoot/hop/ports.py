@@ -51,6 +51,10 @@ class Sums(Protocol):
         """Adds what `judge` gave."""
         ...
 
+    def clear(self) -> None:
+        """Lets go of all that was added."""
+        ...
+
     def remove(self, member: str, answer: Answer, data: bytes, late: Late | None = None) -> None:
         """Takes an answer that was added out again: to the bit as if it had never come."""
         ...

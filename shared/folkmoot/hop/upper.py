@@ -84,8 +84,8 @@ class Upper:
         )
         self.tell(batch, opened.key, opened)
 
-    def restore(self, key: str, history: History, sums: Sums, blobs: Mapping[bytes, bytes], kept: Kept) -> Open:
-        """Rebuilds an open round from its journal, and its sums from the kept answers.
+    def restore(self, key: str, history: History, sums: Sums, blobs: Mapping[bytes, bytes], kept: Kept | None) -> Open:
+        """Rebuilds an open round from its journal, and its sums from the kept answers; `kept`: None: without them.
 
         Raises StoreFault where an answer that was told ok is gone.
         """

@@ -1,7 +1,8 @@
 """Who has subscribed to what, in a broker in memory.
 
 Filters that have their wildcards at the same levels are looked up at once: a topic with + put there is the filter itself. A
-home's broker has four such kinds of filters, however many clients. A tree of levels takes longer, and 2 KB a client.
+home's broker has four such kinds of filters, however many clients. A tree of levels takes longer, and 2 KB a client. (V.
+Srinivasan, S. Suri, G. Varghese, "Packet Classification using Tuple Space Search", SIGCOMM 1999.)
 """
 
 from typing import Generic, TypeVar

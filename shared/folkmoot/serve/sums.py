@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 
@@ -42,10 +43,18 @@ class Sums:
         self._layout = layout
         self._strategy: Strategy = plugins.load("strategies", ask.strategy, ask.options)
         self._admission = Admission(ask, layout, LEAVES)
-        self._fold = Fold(self._admission.sizes, ask.scale, ask.total)
         self.limit = self._admission.limit
         self.belated: dict[bytes, tuple[Leaf, ...]] = {}
         """What answers to earlier Asks that are in the sums say of their devices, by the sha256 of their payloads."""
+
+    @cached_property
+    def _fold(self) -> Fold:
+        return Fold(self._admission.sizes, self._ask.scale, self._ask.total)
+
+    def clear(self) -> None:
+        """Lets go of all that was added: 8 bytes for each parameter."""
+        vars(self).pop("_fold", None)
+        self.belated.clear()
 
     def judge(
         self, member: str, answer: Answer, data: bytes, below: Collection[str] | None, late: Late | None = None

@@ -135,6 +135,10 @@ class Disk:
         """Gives what is put down for a blob."""
         return data
 
+    def risk(self, blob: bytes) -> None:
+        """A power cut may take this blob back."""
+        self.fresh.add(blob)
+
     def write(self, event: Event) -> Any:
         """Gives what is put down for an event."""
         return codec.dump(event)
@@ -167,7 +171,8 @@ class Steady(Disk):
     __slots__ = ("_state", "table")
 
     def __init__(self) -> None:
-        super().__init__()
+        self.step, self.committed = _nothing, _nobody  # what else a disk has is about what can be lost
+        self.blobs, self.parts = {}, {}
         self._state = _State()
         self.table: list[Any] = []  # the rows, oldest first
 
@@ -179,6 +184,9 @@ class Steady(Disk):
     def share(self, blob: bytes, data: bytes) -> bytes:
         """Gives the same bytes to all of them that have the same blob: a fleet has few programs, and a model a round."""
         return BLOBS.setdefault(blob, data)
+
+    def risk(self, blob: bytes) -> None:
+        """Loses nothing."""
 
     def write(self, event: Event) -> Any:
         """Gives the event: nothing damages it, and it never changes."""
@@ -299,7 +307,7 @@ class Cache:
             self._disk.step()
             self._disk.blobs[blob] = self._disk.share(blob, data)
             if not self.synced:
-                self._disk.fresh.add(blob)
+                self._disk.risk(blob)
             self._disk.step()
         return blob
 

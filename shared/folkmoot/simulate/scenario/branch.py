@@ -1,10 +1,10 @@
 """A branch of a scenario's tree: brokers, gateways and devices, on one agenda, with a line to a cloud that is elsewhere."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from folkmoot.hop.open_round import Open
 from folkmoot.hop.ports import ROOM
@@ -16,6 +16,7 @@ from folkmoot.link.wire import Network
 from folkmoot.simulate.disk import Steady
 from folkmoot.simulate.host import Host, Place
 from folkmoot.simulate.scenario import profile
+from folkmoot.simulate.scenario.chance import Chance
 from folkmoot.simulate.scenario.document import Scenario
 from folkmoot.simulate.scenario.life import Life, Tally
 from folkmoot.simulate.scenario.stand_in import StandIn
@@ -206,7 +207,7 @@ class Branch:
             trade = Trade(one, self._ground.school, home.roof.hello, self.agenda)
             return StandIn(one.name, home.roof, trade, Ids(one.name))
         trade = Trade(one, self._ground.school, self._ground.hello(one.number), self.agenda)
-        host: Host = tier("device").DeviceHost(one.name, home.place(one.name, one.seed, up=home.hub), home.of.name, trade)
+        host: Host = tier("device").DeviceHost(one.name, home.place(one.name, one.seed, home.hops), home.of.name, trade)
         return host
 
 
@@ -218,7 +219,8 @@ class _Gateway:
         self.of = of
         self.agenda = branch.agenda
         self._rounds = branch.rounds
-        rng = Random(of.seed)  # noqa: S311  # repeatable
+        chance = Chance(of.seed, LATE if branch.begins else BOOTS)
+        rng = cast(Random, chance)
         self.hub = Hub(rng, agenda=self.agenda)
         self.hub.traffic = {}
         line: Network
@@ -230,15 +232,16 @@ class _Gateway:
             line = above.hub
             above.hub.shapes[of.name] = of.shape
             self._cut = partial(above.hub.leave, of.name)
-        place = self.place(of.name, of.seed, up=line, down=self.hub)
+        self.hops: Mapping[str, Network] = {"up": self.hub}  # of all that is below
+        place = self.place(of.name, of.seed, {"up": line, "down": self.hub})
         self.host: Any = tier("gateway").GatewayHost(of.name, place, "" if above is None else above.of.name)
         self.host.show = self._see
         self.host.clock = profile.clock(scenario.fleet.clock, of.seed)
-        self.agenda.at(branch.begins + rng.randint(*(LATE if branch.begins else BOOTS)), self.host.start)
+        self.agenda.at(branch.begins + chance.first, self.host.start)
         if of.away is not None:
             self._next_outage(Tape(profile.absences, of.away, of.seed + 1))
 
-    def place(self, name: str, seed: int, **hops: Any) -> Place:
+    def place(self, name: str, seed: int, hops: Mapping[str, Network]) -> Place:
         """Gives a machine's surroundings."""
         return Place(
             agenda=self.agenda,

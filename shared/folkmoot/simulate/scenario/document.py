@@ -133,7 +133,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: Data = Data()
     run: dict[str, Any] = {}  # as in POST /v1/runs, without `task`
     hours: Above = 24 * 30.0  # of virtual time after which it is given up
-    awake: Annotated[int, Meta(ge=0)] = 20_000  # devices that each process keeps as objects, 300 MB: no result depends on it
+    awake: Annotated[int, Meta(ge=0)] = 20_000  # devices that each process keeps as objects, 250 MB: no result depends on it
 
 
 def load(path: Path) -> Scenario:
