@@ -167,7 +167,7 @@ class Branch:
     def advance(self, horizon: int, parcels: Sequence[Parcel]) -> list[Parcel]:
         """Does all that happens before `horizon`; gives what is on its way to the cloud. `parcels` have come from there."""
         for one in parcels:
-            assert one.at >= self.agenda.now, "a packet arrives in a home when that time is over"
+            assert one.at > self.agenda.now, "a packet arrives in a home before that time is over"
             self.agenda.at(one.at, self._uplink.receive, one.wire, one.packet, order=one.order)
         self.agenda.run(horizon - 1)
         out, self._out = self._out, []
