@@ -181,6 +181,7 @@ class Home:
         self.above.hello = midway.hello
         self.above.stale.update(dict.fromkeys(midway.stale))
         self.below.roster.entries.update(midway.roster)
+        self.below.roster.news = True
         return {machine.partition("/")[2] for machine in midway.machines}
 
     def read(self, word: str, content: bytes, resolve: Resolve, kept: Callable[[bytes], bytes | None]) -> None:

@@ -24,7 +24,7 @@ from folkmoot.serve import edge
 from folkmoot.serve.driver import Input
 from folkmoot.serve.sums import Sums
 from folkmoot.wire import bundle, partial
-from folkmoot.wire.messages import Ask, Device, Hello, Invited, Status
+from folkmoot.wire.messages import Ask, Device, Hello, Invited
 from folkmoot.wire.partial import Leaf
 from folkmoot_gateway.alone import Alone
 
@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 
 # A home is late as a whole, never half: its round ends before its parent's by a tenth of the time, within these limits (ms).
 MARGIN_LEAST, MARGIN_MOST = 250, 5_000
-# When a home is switched on, its devices appear one after another: the cloud hears of them together (ms).
-QUIET = 300
+# When a home is switched on, its devices appear one after another: the cloud hears of them together (ms). While there is news
+# again and again, each time takes twice as long as the one before.
+QUIET, QUIET_MOST = 300, 2_400
 QUIET_EACH = 1  # ms for each that it has named before: news of thousands, which are said as a whole, do not fill the line
 
 History = tuple[str, list[tuple[int, Event]]]
@@ -54,6 +55,8 @@ class Gateway:
         self._births = births
         self._alone = Alone()
         self._dirty: int | None = None  # when to tell the cloud what has changed at home
+        self._told: int | None = None  # when it was told last
+        self._quiet = QUIET
         self._payload: Kept = lambda owner, sha256: None
         self.thrifty = True
         """Whether the sums that are let go are gone: not where somebody wants to look at them."""
@@ -117,10 +120,12 @@ class Gateway:
     # What has changed.
 
     def _hear(self, down: Batch, event: Arrived) -> None:
-        body = self._below.receive(down, event.topic, event.payload)
+        self._below.receive(down, event.topic, event.payload)
         down.acks.append(event.token)
-        if self._dirty is None and isinstance(body, Status | Hello):
-            self._dirty = down.now + max(QUIET, len(self._above.hello.devices or ()) * QUIET_EACH)
+        if self._dirty is None and self._below.roster.news:
+            often = self._told is not None and down.now - self._told < QUIET_MOST
+            self._quiet = min(2 * self._quiet, QUIET_MOST) if often else QUIET
+            self._dirty = down.now + max(self._quiet, len(self._above.hello.devices or ()) * QUIET_EACH)
 
     def _home(self) -> tuple[Device, ...]:
         """Gives the leaves below, as the hello lists them."""
@@ -138,7 +143,7 @@ class Gateway:
         return tuple(found)
 
     def _introduce(self, up: Batch) -> None:
-        self._dirty = None
+        self._dirty, self._told, self._below.roster.news = None, up.now, False
         devices = self._home()
         hello: Hello = msgspec.structs.replace(
             self._above.hello, devices=devices, examples=sum(one.examples for one in devices)

@@ -1,5 +1,6 @@
 """The gateway's program without its I/O: what it says of those below it, and whom it asks."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,39 @@ def test_the_more_there_are_the_longer_what_is_new_of_them_waits(tmp_path: Path,
     region.appear(1_000, "town", leaves(*(f"d{number}" for number in range(devices))))
     region.node.step([], 1_000 + QUIET)
     assert len(region.above.hello.devices or ()) == devices  # it was about nobody yet
-    region.appear(2_000, "village", leaves("e1"))
-    region.node.step([], 2_000 + pause - 1)
+    region.appear(9_000, "village", leaves("e1"))
+    region.node.step([], 9_000 + pause - 1)
     assert len(region.above.hello.devices or ()) == devices
-    region.node.step([], 2_000 + pause)
+    region.node.step([], 9_000 + pause)
     assert len(region.above.hello.devices or ()) == devices + 1
+
+
+def test_news_again_and_again_is_told_more_and_more_seldom_until_it_is_quiet(tmp_path: Path) -> None:
+    region = Region(tmp_path)
+    told = []
+    for now in range(0, 12_000, 100):
+        before = region.above.hello
+        if now < 9_000:
+            region.appear(now, f"d{now}", Hello(data=toy.CONTRACT, examples=3))
+        else:
+            region.node.step([], now)
+        if region.above.hello is not before:
+            told.append(now)
+    assert [later - earlier for earlier, later in pairwise(told)] == [700, 1_300, 2_500, 2_500, 2_500]
+    region.appear(20_000, "late", Hello(data=toy.CONTRACT, examples=3))
+    region.node.step([], 20_000 + QUIET)
+    assert "late" in {one.name for one in region.above.hello.devices or ()}
+
+
+def test_a_heartbeat_is_no_news(tmp_path: Path) -> None:
+    region = Region(tmp_path)
+    hello = Hello(data=toy.CONTRACT, examples=3)
+    region.appear(1_000, "d", hello)
+    region.node.step([], 1_000 + QUIET)
+    region.hear(9_000, ("d", Status(state="up", birth=1_001, hello=codec.digest(codec.dump(hello)))))
+    assert region.node._dirty is None
+    region.hear(9_100, ("d", Status(state="down", birth=1_001)))
+    assert region.node._dirty == 9_100 + QUIET
 
 
 def test_a_leaf_is_asked_by_way_of_the_gateway_that_has_listed_it_first(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ class Roster:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
+        self.news = False
+        """Whether a state or a hello has changed, for whoever sets this back."""
 
     def status(self, member: str, status: Status, now: int) -> Change | None:
         """Takes a status; gives what it changes. A status with an older birth counter changes nothing."""
@@ -43,8 +45,10 @@ class Roster:
         if status.state in ("up", "sleeping"):
             entry.state = status.state
             entry.wants = status.hello
+            self.news |= entry.state != before
             return "back" if fresh or before in ("away", "gone") else None
         entry.state = "gone" if status.bye else "away"
+        self.news |= entry.state != before
         return entry.state if entry.state != before else None
 
     def hello(self, member: str, hello: Hello, digest: bytes, now: int) -> bool:
@@ -54,6 +58,7 @@ class Roster:
         if entry.known and digest != entry.wants:
             return False
         news = entry.hello != hello
+        self.news |= news
         entry.hello, entry.has = hello, digest
         return news
 
