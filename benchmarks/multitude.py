@@ -19,7 +19,6 @@ import sys
 import time
 
 from benchmarks import bundles
-from benchmarks.runner import MIB, watched
 from folkmoot.simulate import toy
 from folkmoot.simulate.scenario.document import Data, Fleet, Line, Region, Scenario
 from folkmoot.simulate.scenario.play import play
@@ -52,16 +51,14 @@ def scenario(homes: int) -> Scenario:
 
 
 def measure(homes: int) -> dict[str, float]:
-    """Gives seconds and memory of all, and what the round took on every hop and in the database."""
+    """Gives seconds, and what the round took on every hop and in the database."""
     began = time.monotonic()
-    with watched(os.getpid()) as most:
-        result = play(scenario(homes), os.cpu_count() or 1)
+    result = play(scenario(homes), os.cpu_count() or 1)
     (one,) = result.rounds
     assert one.merged == homes, f"{one.merged} of {homes} homes are in the model"
     seconds = time.monotonic() - began
     return {
         "seconds": seconds,
-        "mib": most[0] / MIB,
         "messages": one.messages,
         "gigabytes": one.bytes / 1e9,
         "rows": one.rows,

@@ -91,12 +91,18 @@ def last(out: str) -> dict[str, float] | None:
 
 @contextmanager
 def watched(pid: int) -> Iterator[list[float]]:
-    """Gives a place for the most bytes that a process and all below it have had at once, looked at every LOOK seconds."""
+    """Gives a place for the most bytes that a process and all below it have had at once.
+
+    Looked at every LOOK seconds, or less often: a look goes through all pages that there are, and may take a twentieth of a core.
+    """
     most, over = [0.0], threading.Event()
 
     def look() -> None:
-        while not over.wait(LOOK):
+        took = 0.0
+        while not over.wait(max(LOOK, 20 * took)):
+            began = time.monotonic()
             most[0] = max(most[0], held(pid))
+            took = time.monotonic() - began
 
     thread = threading.Thread(target=look, name="memory", daemon=True)
     thread.start()

@@ -161,7 +161,7 @@ ROWS = (
     Row("exponent of the time, from 1,000 devices on", "scale", "exponent", "", Target(1.1)),
     Row("memory of a device that is not asked", "scale", "idle_kib", "KiB", Target(4)),
     Row("the round, start included", "multitude", "seconds", "s", Target(600)),
-    Row("memory", "multitude", "mib", "MiB"),
+    Row("memory", "multitude", "peak_mib", "MiB"),
     Row("messages", "multitude", "messages", ""),
     Row("bytes", "multitude", "gigabytes", "GB"),
     Row("rows", "multitude", "rows", ""),
