@@ -93,7 +93,7 @@ def last(out: str) -> dict[str, float] | None:
 def watched(pid: int) -> Iterator[list[float]]:
     """Gives a place for the most bytes that a process and all below it have had at once.
 
-    Looked at every LOOK seconds, or less often: a look goes through all pages that there are, and may take a twentieth of a core.
+    Looked at every LOOK seconds, or less often: a look goes through all pages that there are, and takes a twentieth of a core.
     """
     most, over = [0.0], threading.Event()
 
