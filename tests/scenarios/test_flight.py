@@ -139,7 +139,7 @@ def test_a_program_that_adds_up_otherwise_is_found_out(tmp_path: Path, monkeypat
     monkeypatch.setattr(Sums, "partial", wrong)
     for name in ("g1", "cloud"):
         player = replayed(tmp_path / name)
-        trained = [one for one in player.rounds if one.then.phase == "train" and one.then.sha256]
+        trained = [one for one in player.rounds if one.then.phase == "train" and one.then.sha256 and one.then.answers]
         assert {one.verdict for one in trained} == {"differs"}
 
 
