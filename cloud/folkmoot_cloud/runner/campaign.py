@@ -226,8 +226,9 @@ class Campaign:
         except PeerFault:
             return False
         roles = {tensor.name: tensor.role for tensor in layout.tensors}
-        self.model = self.spec.strategy.step(self.model, mean, roles)
-        self.block = arrays.pack(layout, self.model.weights)
+        made = self.spec.strategy.step(self.model, mean, roles)
+        self.block = arrays.pack(layout, made.weights)
+        self.model = Model(arrays.unpack(layout, self.block), made.state)  # views: the weights are there once
         self._digest = b""
         self.version += 1
         return True
