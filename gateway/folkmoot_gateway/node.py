@@ -303,7 +303,7 @@ class Gateway:
         open.spent = True
         if self.thrifty:
             open.sums.clear()
-        if once(item.ask):
+        if indivisible(item.ask):
             for merge in open.round.merged:
                 down.drop(ROUND + open.key, merge.payload)
             open.kept = 0
@@ -315,7 +315,7 @@ class Gateway:
             if item is not None and item.local is not None and (block := payload(MEMBER + key, item.ask.weights)) is not None:
                 self._cache.put(block)
             sums, blobs, _ = self._numbers(history[0][1].ask)
-            over = item is not None and item.state != "working" and once(item.ask)
+            over = item is not None and item.state != "working" and indivisible(item.ask)
             self._below.restore(key, history, sums, blobs, None if over else lambda sha256: payload(ROUND + key, sha256))
         except DiskFault:
             raise  # what cannot be read now is not gone
@@ -330,7 +330,7 @@ def until(open: Open) -> int:
     return open.round.opened.terms.deadline + MARGIN_MOST
 
 
-def once(ask: Ask) -> bool:
+def indivisible(ask: Ask) -> bool:
     """Whether nothing can be taken out of an answer but all that it is: what it was made of is then not needed again."""
     return ask.each is not None and len(ask.each) <= 1
 
