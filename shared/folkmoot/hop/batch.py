@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from folkmoot.hop import events, member
-from folkmoot.wire.messages import Body, Get
+from folkmoot.wire.messages import Ask, Body, Get
 
 Event = events.Event | member.Event
 OBJECT = 1_000  # bytes of a message's objects in memory, without payloads: 500 for a receipt, 600 for an Ask, measured
-LEAF = 300  # of one leaf that an Ask names
+LEAF = 8  # of one leaf that an Ask names: it is the round's, as are the weights that travel in an Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Send:
 
     @property
     def weight(self) -> int:
-        """About how many bytes of memory it takes: those of a payload that travels in it, and what every message has."""
-        each = getattr(self.body, "each", None) or ()
-        content = sum(len(getattr(self.body, field, None) or b"") for field in ("inline", "data"))
-        return OBJECT + content + sum(LEAF + len(leaf.note) for leaf in each)
+        """About how many bytes of memory it alone takes: those of a payload that travels in it, and what every message has."""
+        if isinstance(self.body, Ask):
+            return OBJECT + LEAF * len(self.body.each or ())
+        return OBJECT + sum(len(getattr(self.body, field, None) or b"") for field in ("inline", "data"))
 
 
 @dataclass(frozen=True, slots=True)

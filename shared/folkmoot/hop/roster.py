@@ -31,6 +31,7 @@ class Roster:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
+        self._hellos: dict[bytes, Hello] = {}  # of devices, by their digests
         self.news = False
         """Whether a state or a hello has changed, for whoever sets this back."""
 
@@ -57,6 +58,23 @@ class Roster:
         entry.seen = now
         if entry.known and digest != entry.wants:
             return False
+        if hello.devices is None:
+            self._hellos[digest] = hello
+            if len(self._hellos) > 2 * len(self.entries):  # half of them are of nobody any more
+                held = [(one.has, one.hello) for one in self.entries.values() if one.hello is not None]
+                self._hellos = {sha256: hello for sha256, hello in held if hello.devices is None}
+        return self._learn(entry, hello, digest)
+
+    def adopt(self, member: str) -> bool:
+        """Takes the hello that a member's status names from another device, whose is the same; says whether one's is."""
+        entry = self.entries.get(member)
+        hello = None if entry is None else self._hellos.get(entry.wants)
+        if entry is None or hello is None:
+            return False
+        self._learn(entry, hello, entry.wants)
+        return True
+
+    def _learn(self, entry: Entry, hello: Hello, digest: bytes) -> bool:
         news = entry.hello != hello
         self.news |= news
         entry.hello, entry.has = hello, digest

@@ -185,7 +185,10 @@ class Upper:
         member = place.member
         change = self.roster.status(member, envelope.body, batch.now)
         if self.roster.missing(member):
-            batch.sends.append(Send(member, Request(what="hello")))
+            if not self.roster.adopt(member):
+                batch.sends.append(Send(member, Request(what="hello")))
+            elif change is None:
+                self._known(batch, member)
         if change is None:
             return
         for key, open in list(self.rounds.items()):
@@ -198,6 +201,10 @@ class Upper:
         assert isinstance(envelope.body, Hello)
         member = place.member
         self.roster.hello(member, envelope.body, envelope.digest, batch.now)
+        self._known(batch, member)
+
+    def _known(self, batch: Batch, member: str) -> None:
+        """Lets open rounds know of a member whose hello has become known."""
         for key, open in list(self.rounds.items()):
             seat = open.round.seats.get(member)
             if seat is None:

@@ -70,8 +70,10 @@ class Outlet:
             return
         for send in sends:
             self._put(send)
-            while len(self._waiting) > WAITING or self._weight > WEIGHT:
-                self._pop()
+            if self._full:
+                self._flush(now)
+                while self._full:
+                    self._pop()
         self._flush(now)
 
     def hear(self, event: Event, now: Source) -> Send | None:
@@ -98,6 +100,11 @@ class Outlet:
     def last(self, send: Send, delay_s: int = 0) -> Last:
         """Gives a message that does not wait here, for a will or a goodbye."""
         return Last(self._topic(send), self._seal(send, send.body, None), send.retain, delay_s)
+
+    @property
+    def _full(self) -> bool:
+        """Whether more waits than may."""
+        return len(self._waiting) > WAITING or self._weight > WEIGHT
 
     def _put(self, send: Send) -> None:
         """Puts a message behind all that wait, in the place of an older one of its kind."""

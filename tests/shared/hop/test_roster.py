@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from folkmoot.hop.roster import Roster
+from folkmoot.wire import codec
 from folkmoot.wire.messages import Hello, Status
 
 STATUSES = st.builds(
@@ -55,6 +56,30 @@ def test_only_who_is_up_and_willing_can_be_asked() -> None:
         roster.status(name, Status(state=state, birth=1), 0)  # type: ignore[arg-type]
         roster.hello(name, Hello(ready=ready), b"", 0)
     assert list(roster.ready()) == ["a"]
+
+
+def test_a_hello_is_taken_from_another_device_and_from_no_gateway() -> None:
+    roster = Roster()
+    for name, hello, digest in (("d1", Hello(examples=1), b"1"), ("g1", Hello(devices=()), b"2")):
+        roster.status(name, Status(state="up", birth=1, hello=digest * 32), 0)
+        roster.hello(name, hello, digest * 32, 0)
+    roster.news = False
+    for name, digest, adopted in (("d2", b"1", True), ("d3", b"2", False), ("d4", b"3", False)):
+        roster.status(name, Status(state="up", birth=1, hello=digest * 32), 1)
+        assert roster.adopt(name) == adopted
+        assert roster.missing(name) != adopted
+    assert roster.entries["d2"].hello is roster.entries["d1"].hello
+    assert roster.news
+    assert not roster.adopt("nobody")
+
+
+def test_hellos_that_are_nobodys_any_more_do_not_stay() -> None:
+    roster = Roster()
+    for number in range(100):
+        digest = codec.digest(bytes([number]))
+        roster.status("d1", Status(state="up", birth=number, hello=digest), 0)
+        roster.hello("d1", Hello(examples=number), digest, 0)
+    assert len(roster._hellos) <= 2
 
 
 @given(st.lists(STATUSES, max_size=30))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from folkmoot.hop import events
@@ -201,6 +202,29 @@ def test_a_member_whose_hello_is_not_known_is_asked_for_it_once_for_each_status(
     up(end, HELLO)
     assert not sent(up(end, UP), Request)
     assert list(end.roster.ready()) == ["d1"]
+
+
+def test_a_hello_that_another_device_has_said_is_not_asked_for_again(end: Upper) -> None:
+    up(end, UP)
+    up(end, HELLO)
+    assert not sent(up(end, UP, src="d2", member="d2"), Request)
+    assert end.roster.ready() == {"d1": HELLO, "d2": HELLO}
+    other = msgspec.structs.replace(UP, hello=codec.digest(codec.dump(Hello(data="toy", examples=4))))
+    assert sent(up(end, other, src="d2", member="d2"), Request)
+    assert not sent(up(end, UP, src="d2", member="d2"), Request)
+    assert end.roster.ready()["d2"] == HELLO
+
+
+def test_a_member_that_another_devices_hello_makes_known_is_asked_when_it_says_again_that_it_is_there(tmp_path: Path) -> None:
+    made = upper(tmp_path)
+    assert sent(up(made, UP), Request)
+    members = (events.Invitation("d1", here=False),)
+    event = events.Opened("k", ask(weights=codec.digest(WEIGHTS)), events.Terms(deadline=60_000, welcome=True), members)
+    made.open(Batch(0), event, Heap(), BLOBS)
+    assert sent(up(made, UP, src="d2", member="d2"), Request)
+    assert [send.ask for send in sent(up(made, HELLO, src="d2", member="d2", now=40), Ask)] == [DEED["d2"]]
+    assert [send.ask for send in sent(up(made, UP, now=50), Ask)] == [DEED["d1"]]
+    assert not sent(up(made, UP, now=60), Ask)
 
 
 def test_a_round_of_members_that_stand_for_others_is_opened_firmly(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from folkmoot.hop.batch import Send
 from folkmoot.link.face import Connected, Disconnected, Failed, Limits, Published
 from folkmoot.serve.outlet import Outlet
 from folkmoot.wire import codec
-from folkmoot.wire.messages import Block, Get, Request, Started, Status, Telemetry
+from folkmoot.wire.messages import Block, Get, Invited, Request, Started, Status, Telemetry
 from folkmoot.wire.topics import Tree
 from tests.kit.asks import ask
 
@@ -170,3 +170,17 @@ def test_what_waits_is_bounded_by_its_bytes_and_the_oldest_goes() -> None:
     assert not made.waiting
     post(100, 200)  # what has gone is not counted any more
     assert len(made.waiting) == 63
+
+
+def test_the_asks_of_a_large_round_all_wait_for_they_share_its_leaves_and_weights() -> None:
+    leaves, weights = tuple(Invited(f"d{number}") for number in range(5_000)), bytes(65_000)
+    made, _ = outlet(free=0)
+    made.post([Send(f"g{n}", ask(each=leaves, inline=weights), n.to_bytes(16)) for n in range(1_000)], 0)
+    assert [send.member for send in made.waiting] == [f"g{n}" for n in range(1_000)]
+
+
+def test_nothing_goes_that_the_link_would_have_taken() -> None:
+    made, slot = outlet(free=100)
+    pieces = [Block(blob=b"b" * 32, index=index, size=1 << 30, data=bytes(1 << 20)) for index in range(100)]
+    made.post([Send("d1", piece, b"1" * 16) for piece in pieces], 0)
+    assert (len(slot.taken), len(made.waiting)) == (100, 0)

@@ -59,10 +59,12 @@ class Branches:
         tallies: list[Tally] = []
         rounds: list[Seen] = []
         for number in self._nexts:
-            branch = self._awake.pop(number, None) or self._made(number)
+            awake = self._awake.get(number)
+            branch = awake or self._made(number)
             tallies += branch.tallies(now)
             rounds += branch.rounds
-            branch.undo()
+            if awake is None:
+                branch.undo()
         return tallies, rounds
 
     def _wake(self, number: int, now: int) -> Branch:

@@ -86,9 +86,12 @@ class Elsewhere:
         assert isinstance(found, Moved)
         return found
 
-    def close(self, now: int) -> Record:
-        """Gives what their devices have come to, and their rounds. Raises Died."""
+    def close(self, now: int) -> None:
+        """Has them end at `now`, in ms."""
         self._pending = self._actor.close.remote(now)
+
+    def record(self) -> Record:
+        """Gives what their devices have come to by the end, and their rounds. Raises Died."""
         found: Record = self._receive()
         return found
 

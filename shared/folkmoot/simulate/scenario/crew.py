@@ -56,8 +56,12 @@ class Crew(Protocol):
         """Gives what came of it, at first what is next."""
         ...
 
-    def close(self, now: int) -> Record:
-        """Ends them at `now`, in ms; gives what their devices have come to, and their rounds."""
+    def close(self, now: int) -> None:
+        """Has them end at `now`, in ms."""
+        ...
+
+    def record(self) -> Record:
+        """Gives what their devices have come to by the end, and their rounds."""
         ...
 
     def leave(self) -> None:
@@ -83,6 +87,7 @@ class Here:
         self.branches = branches
         self._settled = settle(scenario, branches, program)
         self._moved = Moved(self._settled.next, [])
+        self._record: Record
 
     def begin(self, step: Step) -> None:
         """Has them take a step."""
@@ -98,9 +103,13 @@ class Here:
         """Gives what came of it, at first what is next."""
         return self._moved
 
-    def close(self, now: int) -> Record:
-        """Gives what their devices have come to, and their rounds."""
-        return self._settled.close(now)
+    def close(self, now: int) -> None:
+        """Has them end at `now`, in ms."""
+        self._record = self._settled.close(now)
+
+    def record(self) -> Record:
+        """Gives what their devices have come to by the end, and their rounds."""
+        return self._record
 
     def leave(self) -> None:
         """Does nothing: they go with this process."""
@@ -135,12 +144,14 @@ class There:
         assert isinstance(found, Moved)
         return found
 
-    def close(self, now: int) -> Record:
-        """Ends the process; gives what their devices have come to, and their rounds. Raises Died."""
-        with suppress(BrokenPipeError):
+    def close(self, now: int) -> None:
+        """Has them end at `now`, in ms."""
+        with suppress(BrokenPipeError):  # `record` says so
             self._pipe.send(now)
+
+    def record(self) -> Record:
+        """Gives what their devices have come to by the end, and their rounds. Raises Died."""
         found: Record = self._receive()
-        self._process.join()
         return found
 
     def leave(self) -> None:

@@ -98,7 +98,9 @@ def _run(
             tell(Progress(centre.done, centre.rounds, centre.agenda.now / 1000))
 
     end = Clockwork(scenario, centre, crews).run(look)
-    records = [each.close(end) for each in crews]
+    for each in crews:
+        each.close(end)
+    records = [each.record() for each in crews]
     facts |= {
         "homes": scenario.fleet.homes,
         "devices": scenario.fleet.devices,

@@ -10,7 +10,7 @@ import pytest
 
 from folkmoot.simulate.result.tables import Result
 from folkmoot.simulate.scenario import crew, profile
-from folkmoot.simulate.scenario.crew import Died, Here, Hire, Record, Step
+from folkmoot.simulate.scenario.crew import Died, Here, Hire, Step
 from folkmoot.simulate.scenario.document import Absence, Data, Fleet, Kind, Line, Scenario
 from folkmoot.simulate.scenario.play import play
 from folkmoot.simulate.stuck import Stuck
@@ -50,10 +50,10 @@ class Late(Here):
         self.horizon = step[0]
         super().begin(step)
 
-    def close(self, now: int) -> Record:
-        """Gives what their devices have come to, and their rounds."""
+    def close(self, now: int) -> None:
+        """Has them end at `now`, in ms."""
         assert now == self.horizon
-        return super().close(now)
+        super().close(now)
 
 
 def late(seed: int) -> Hire:

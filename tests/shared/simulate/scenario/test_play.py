@@ -226,6 +226,8 @@ def test_a_process_that_is_killed_ends_the_simulation_with_a_sentence() -> None:
         one.begin((1_000, []))
         one.end()
     other.close(0)
+    tallies, _ = other.record()
+    assert tallies
 
 
 def test_a_simulation_loads_nothing_that_serves_and_nothing_that_it_does_not_use() -> None:
