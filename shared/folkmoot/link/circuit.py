@@ -1,14 +1,23 @@
 """A client's connection to a broker in memory (folkmoot.link.hub)."""
 
+from math import inf
+from random import Random
 from typing import TYPE_CHECKING
 
 from folkmoot.link.agenda import Action
 from folkmoot.link.face import Last
-from folkmoot.link.hub_packets import Connack, Delivery, Down, Shape, Up, line
+from folkmoot.link.hub_packets import Connack, Delivery, Down, Line, Shape, Up, line
 from folkmoot.link.wire import End
 
 if TYPE_CHECKING:
     from folkmoot.link.hub import Hub
+
+
+def _lines(shape: Shape, rng: Random) -> tuple[Line, Line] | None:
+    """Gives both ways of a line of this shape, up and down; None where nothing holds a packet up."""
+    if shape.up == shape.down == inf and not shape.loss:
+        return None
+    return line(shape, shape.up, rng), line(shape, shape.down, rng)
 
 
 class Circuit:
@@ -42,13 +51,15 @@ class Circuit:
         self._end = end
         self._up = self._down = 0  # ms: when the last packet of each way arrives
         shape = self._shape = hub.shapes.get(client)
-        self._lines = None if shape is None else (line(shape, shape.up, hub.rng), line(shape, shape.down, hub.rng))
+        self._lines = None if shape is None else _lines(shape, hub.rng)
         self._tally = hub.tally(client)
 
     def reshape(self, shape: Shape) -> None:
         """The line is another one for what is sent from now on."""
         self._shape = shape
-        if self._lines is not None:
+        if self._lines is None:
+            self._lines = _lines(shape, self._hub.rng)
+        else:
             self._lines[0].rate, self._lines[1].rate = shape.up, shape.down
 
     @property
@@ -58,21 +69,20 @@ class Circuit:
 
     def up(self, packet: Up) -> None:
         """Sends a packet to the broker."""
-        now = self._hub.agenda.now
-        left = now if self._lines is None else self._lines[0].leaves(now, packet.size)
-        self._up = self._carry(self._up, left, self._arrive, packet)
+        self._up = self._carry(self._up, 0, self._arrive, packet)
 
     def down(self, packet: Down) -> None:
         """Sends a packet to the client."""
-        self._down = self._carry(self._down, self._leaves(packet), self._reach, packet)
+        self._down = self._carry(self._down, 1, self._reach, packet)
 
     def deliver(self, packet: Delivery) -> None:
         """Sends a message to the client; it may overtake what was sent before."""
         hub, last = self._hub, self._down
         if hub.adversary is not None and hub.adversary.overtakes(hub.rng):
             last = hub.now
-        arrival = self._carry(last, self._leaves(packet), self._reach, packet)
-        self._down = max(self._down, arrival)
+        arrival = self._carry(last, 1, self._reach, packet)
+        if arrival > self._down:
+            self._down = arrival
 
     def lose(self, reason: str) -> None:
         """The connection is gone: the client sees it."""
@@ -84,13 +94,11 @@ class Circuit:
         """Breaks the connection: both ends see it."""
         self._hub.snap(self, reason)
 
-    def _leaves(self, packet: Down) -> int:
-        now = self._hub.agenda.now
-        return now if self._lines is None else self._lines[1].leaves(now, packet.size)
-
-    def _carry(self, last: int, left: int, arrives: Action, packet: Up | Down) -> int:
-        """Has a packet arrive that has `left` by then, not before `last`; gives when that is."""
-        hub, adversary, shape = self._hub, self._hub.adversary, self._shape
+    def _carry(self, last: int, way: int, arrives: Action, packet: Up | Down) -> int:
+        """Has a packet arrive that is handed over now, not before `last`; gives when that is. `way`: 0 up, 1 down."""
+        hub, adversary, shape, left = self._hub, self._hub.adversary, self._shape, self._hub.agenda.now
+        if self._lines is not None:
+            left = self._lines[way].leaves(left, packet.size)
         if adversary is None:
             arrival = left + (1 if shape is None else shape.latency_ms)
         else:
