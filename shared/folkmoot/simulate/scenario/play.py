@@ -46,7 +46,7 @@ def play(
     data = read(scenario.task)
     content, program = bundle.load(data)
     _check_tree(scenario, program.manifest.contract.name)
-    with _few_collections():
+    with _few_collections(scenario):
         crews = hire(scenario, content.program, workers)  # first: homes are built while the cloud's program is loaded
         try:
             return _run(scenario, Centre(scenario, data), crews, tell, {"workers": workers}, began)
@@ -71,14 +71,21 @@ def _check_tree(scenario: Scenario, contract: str) -> None:
 
 
 @contextmanager
-def _few_collections() -> Iterator[None]:
-    """Has Python look for cycles seldom: a fleet is millions of objects that stay, and to go through them takes its time."""
-    before = gc.get_threshold()
+def _few_collections(scenario: Scenario) -> Iterator[None]:
+    """Has Python look for cycles seldom: a fleet is millions of objects that stay, and to go through them takes its time.
+
+    Machines leave cycles when they are stopped, put away, or lose a connection, and not otherwise.
+    """
+    before, enabled = gc.get_threshold(), gc.isenabled()
     gc.set_threshold(200_000, 50, 1_000)
+    if profile.calm(scenario) and not profile.sleeps(scenario):
+        gc.disable()
     try:
         yield
     finally:
         gc.set_threshold(*before)
+        if enabled:
+            gc.enable()
 
 
 def _run(

@@ -96,6 +96,12 @@ def plain(scenario: Scenario, size: int, room: int) -> bool:
     )
 
 
+def calm(scenario: Scenario) -> bool:
+    """Whether nothing befalls anybody: no machine is ever stopped, and no connection lost."""
+    fleet = scenario.fleet
+    return fleet.away is None and all(one.away is None for one in fleet.regions) and all(_calm(kind) for kind in fleet.kinds)
+
+
 def _calm(kind: Kind) -> bool:
     """Whether a device of this kind is always there, and always takes part."""
     befalls = (kind.away, kind.reboot, kind.battery, kind.trace)

@@ -1,5 +1,6 @@
 """Whole scenarios, with the real runtime: the same whoever moves them on, and what their tables say is so."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from folkmoot import tasks
 from folkmoot.errors import UserFault
 from folkmoot.simulate.result.tables import Result
-from folkmoot.simulate.scenario import crew, examples
+from folkmoot.simulate.scenario import crew, examples, profile
+from folkmoot.simulate.scenario.centre import Centre
+from folkmoot.simulate.scenario.clockwork import Clockwork
 from folkmoot.simulate.scenario.document import (
     Absence,
     Battery,
@@ -228,6 +231,31 @@ def test_a_process_that_is_killed_ends_the_simulation_with_a_sentence() -> None:
     other.close(0)
     tallies, _ = other.record()
     assert tallies
+
+
+@pytest.mark.parametrize(
+    "run",
+    [{"evaluate": True}, {"buffer": 4, "evaluate": False, "offline": {"staleness": 5, "discount": 0.5}}],
+    ids=["rounds", "versions"],
+)
+def test_a_fleet_that_nothing_befalls_leaves_nothing_to_the_collector(run: dict[str, object]) -> None:
+    calm = scenario(fleet=Fleet(homes=4, devices=24, regions=(Region(name="street", count=2),)), run={"rounds": 5, **run})
+    assert profile.calm(calm)
+    data = read(calm.task)
+    content, _ = bundle.load(data)
+    centre, found = Centre(calm, data), dict[int, int]()
+
+    def look() -> None:
+        if centre.done not in found:
+            found[centre.done] = gc.collect()
+
+    gc.disable()
+    try:
+        Clockwork(calm, centre, crew.hire(calm, content.program, 0)).run(look)
+    finally:
+        gc.enable()
+    assert {found[done] for done in found if done > 1} == {0}
+    assert max(found) >= 4
 
 
 def test_a_simulation_loads_nothing_that_serves_and_nothing_that_it_does_not_use() -> None:
