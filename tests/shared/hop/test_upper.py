@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from folkmoot.hop import events
@@ -196,37 +195,6 @@ def test_a_blob_that_is_not_here_is_said_to_be_missing(end: Upper) -> None:
     assert send.body.size == 0
 
 
-def test_a_member_whose_hello_is_not_known_is_asked_for_it_once_for_each_status(end: Upper) -> None:
-    for _ in range(2):
-        assert [send.body for send in sent(up(end, UP), Request)] == [Request(what="hello")]
-    up(end, HELLO)
-    assert not sent(up(end, UP), Request)
-    assert list(end.roster.ready()) == ["d1"]
-
-
-def test_a_hello_that_another_device_has_said_is_not_asked_for_again(end: Upper) -> None:
-    up(end, UP)
-    up(end, HELLO)
-    assert not sent(up(end, UP, src="d2", member="d2"), Request)
-    assert end.roster.ready() == {"d1": HELLO, "d2": HELLO}
-    other = msgspec.structs.replace(UP, hello=codec.digest(codec.dump(Hello(data="toy", examples=4))))
-    assert sent(up(end, other, src="d2", member="d2"), Request)
-    assert not sent(up(end, UP, src="d2", member="d2"), Request)
-    assert end.roster.ready()["d2"] == HELLO
-
-
-def test_a_member_that_another_devices_hello_makes_known_is_asked_when_it_says_again_that_it_is_there(tmp_path: Path) -> None:
-    made = upper(tmp_path)
-    assert sent(up(made, UP), Request)
-    members = (events.Invitation("d1", here=False),)
-    event = events.Opened("k", ask(weights=codec.digest(WEIGHTS)), events.Terms(deadline=60_000, welcome=True), members)
-    made.open(Batch(0), event, Heap(), BLOBS)
-    assert sent(up(made, UP, src="d2", member="d2"), Request)
-    assert [send.ask for send in sent(up(made, HELLO, src="d2", member="d2", now=40), Ask)] == [DEED["d2"]]
-    assert [send.ask for send in sent(up(made, UP, now=50), Ask)] == [DEED["d1"]]
-    assert not sent(up(made, UP, now=60), Ask)
-
-
 def test_a_round_of_members_that_stand_for_others_is_opened_firmly(tmp_path: Path) -> None:
     for devices, firm in ((None, False), ((), True)):
         made, batch = upper(tmp_path), Batch(0)
@@ -244,19 +212,6 @@ def test_half_an_answer_goes_with_its_round(end: Upper) -> None:
     end.tick(batch)
     end.forget(batch, "k")
     assert next(end._spool.have(codec.digest(data), 5_000, 1_024).missing()) == 0
-
-
-def test_a_member_that_was_seated_before_its_hello_had_come_is_asked_when_it_comes(tmp_path: Path) -> None:
-    made = upper(tmp_path)
-    hello = Hello(data="toy", examples=3)
-    up(made, Status(state="up", birth=1, hello=codec.digest(codec.dump(hello))))
-    members = (events.Invitation("d1", here=False),)
-    event = events.Opened("k", ask(weights=codec.digest(WEIGHTS)), events.Terms(deadline=60_000), members)
-    batch = Batch(0)
-    made.open(batch, event, Heap(), BLOBS)
-    assert not sent(batch, Ask)
-    assert [send.ask for send in sent(up(made, hello, now=50), Ask)] == [DEED["d1"]]
-    assert not sent(up(made, hello, now=60), Ask)
 
 
 def test_a_will_marks_away_and_a_birth_brings_the_ask_again(end: Upper) -> None:
