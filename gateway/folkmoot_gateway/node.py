@@ -66,7 +66,7 @@ class Gateway:
         """When to step although nothing has come."""
         over = [until(open) for open in self._below.rounds.values() if open.round.state == "closed"]
         wakes = (self._above.wake, self._below.wake, self._alone.wake, self._dirty, *over)
-        return min((at for at in wakes if at is not None), default=None)
+        return min([at for at in wakes if at is not None], default=None)
 
     def restore(self, histories: Sequence[History], payload: Kept) -> list[str]:
         """Rebuilds what was under way from the journal; `payload(owner, sha256)` gives the answers that were kept.

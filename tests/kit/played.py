@@ -50,7 +50,9 @@ def play(scenario: Scenario, epochs: int, workers: int = 0) -> Played:
     centre = Centre(scenario, data)
     crews = crew.hire(scenario, content.program, workers)
     end = Clockwork(scenario, centre, crews).run()
-    records = [each.close(end) for each in crews]
+    for each in crews:
+        each.close(end)
+    records = [each.record() for each in crews]
     for each in crews:
         each.leave()
     result = outcome.result(scenario, tier("cloud").history(centre.rows, centre.messages), records, {})

@@ -48,8 +48,8 @@ class Upper:
     @property
     def wake(self) -> int | None:
         """When to call `tick`, or None."""
-        wakes = (self._transfers.wake, *(open.round.wake for open in self.rounds.values()))
-        return min((at for at in wakes if at is not None), default=None)
+        wakes = [self._transfers.wake, *[open.round.wake for open in self.rounds.values()]]
+        return min([at for at in wakes if at is not None], default=None)
 
     def connected(self, batch: Batch, max_packet: int, birth: int = 0) -> None:
         """Takes up what was under way; `max_packet`: bytes that the broker lets through; `birth`: of this connection."""

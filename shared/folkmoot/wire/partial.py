@@ -52,7 +52,7 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def merged(self) -> tuple[str, ...]:
         """The devices whose updates are in the sums."""
-        return tuple(leaf.device for leaf in self.leaves if leaf.fate == "")
+        return tuple([leaf.device for leaf in self.leaves if leaf.fate == ""])
 
 
 class _Form(msgspec.Struct, frozen=True):
