@@ -126,6 +126,7 @@ class Lower:
         """Says that this node is up, with the hello that holds now; from then on again and again, for a broker may lose it."""
         if self._named[0] is not self.hello:
             self._named = (self.hello, codec.digest(codec.dump(self.hello)))
+            self._pause = HEARTBEAT_FIRST  # what is new may be lost as a birth may
         status = Status(state="up", birth=self._birth, hello=self._named[1], software=self.hello.software)
         batch.sends.append(Send(self.name, status, retain=True))
         self._heartbeat = batch.now + self._pause

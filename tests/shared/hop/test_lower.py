@@ -220,6 +220,19 @@ def test_a_node_says_that_it_is_up_again_and_again_but_seldom(tmp_path: Path) ->
     assert end.wake is None
 
 
+def test_what_is_new_of_a_node_is_repeated_as_soon_as_a_birth_is(tmp_path: Path) -> None:
+    end = lower(tmp_path)
+    end.connected(Batch(0), birth=7, session_present=False)
+    for now in (300, 900, 2_100, 4_500):  # a gateway whose devices appear one after another
+        end.hello = msgspec.structs.replace(end.hello, examples=now)
+        end.announce(Batch(now))
+    assert end.wake == 4_500 + HEARTBEAT_FIRST
+    end.tick(Batch(end.wake))
+    assert end.wake == 4_500 + 3 * HEARTBEAT_FIRST
+    end.announce(Batch(9_000))
+    assert end.wake == 9_000 + 4 * HEARTBEAT_FIRST
+
+
 def test_a_hello_is_given_to_whoever_wants_it(tmp_path: Path) -> None:
     end = lower(tmp_path)
     end.hello = msgspec.structs.replace(end.hello, data="toy", examples=3)
