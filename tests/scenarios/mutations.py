@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from folkmoot import clock, parts
-from folkmoot.hop import effects, events, lower, member, round, upper
+from folkmoot.hop import answers, effects, events, lower, member, round, upper
 from folkmoot.hop.batch import Batch
 from folkmoot.hop.roster import Roster
 from folkmoot.hop.seat import Seat
@@ -168,8 +168,14 @@ def one_birth() -> None:
 
 
 def keep_what_is_over() -> None:
-    """Machines that are done stay in the journal."""
-    Batch.forget = lambda self, machine: None  # type: ignore[method-assign]
+    """Members that are done stay in the journal. (Rounds that did would be several of one run: the cloud refuses to begin.)"""
+    original = Batch.forget
+
+    def forget(self: Batch, machine: str) -> None:
+        if not machine.startswith(answers.PREFIX):
+            original(self, machine)
+
+    Batch.forget = forget  # type: ignore[method-assign]
 
 
 ALL = [
