@@ -31,7 +31,7 @@ class Upper:
     def __init__(self, tree: Tree, name: str, spool: Spool, inline: int) -> None:
         """`name` signs the messages; `inline` is the size in bytes up to which payloads travel inside messages."""
         self.tree = tree
-        self._own = tree.upper_status
+        self._own_status = tree.upper_status
         self.name = name
         self.software = ""
         self.roster = Roster()
@@ -160,7 +160,7 @@ class Upper:
 
         A message that is malformed, from the wrong sender or about nothing we know changes nothing but `batch.faults`.
         """
-        if topic == self._own:
+        if topic == self._own_status:
             return None  # our own voice: the subscription to all members' statuses holds it
         member = "?"
         try:
