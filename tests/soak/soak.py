@@ -54,7 +54,7 @@ class Report:
 
     def complaints(self) -> list[str]:
         """Gives what is wrong, in sentences; the record has raised whatever was wrong with it."""
-        found = [complaint for life in self.lives for complaint in life.complaints(self.scale.growth)]
+        found = [complaint for life in self.lives for complaint in life.complaints(self.scale.growth, self.scale.more)]
         found += [f"has outlived its parent: {stray}" for stray in self.strays]
         judged = {life.name for life in self.lives}
         missing = {"cloud", *self.scale.gateways} - judged

@@ -17,11 +17,11 @@ def gauge(at: float, **fields: float) -> Gauge:
     return Gauge(at=at, **held)  # type: ignore[arg-type]
 
 
-def complaints(looks: list[tuple[int, Gauge]], growth: float = 2.0) -> list[str]:
+def complaints(looks: list[tuple[int, Gauge]], growth: float = 2.0, more: int = 0) -> list[str]:
     """Gives what the verdict says of a process."""
     found = lives("g1", looks, SECONDS)
     assert found
-    return [complaint for life in found for complaint in life.complaints(growth)]
+    return [complaint for life in found for complaint in life.complaints(growth, more)]
 
 
 def test_a_process_that_has_its_size_is_sound_however_restless_it_is() -> None:
@@ -48,6 +48,12 @@ def test_memory_that_grows_by_little_all_the_time_is_found_below_noise_and_burst
 def test_one_that_is_left_open_every_five_minutes_is_found(field: str) -> None:
     (found,) = complaints([(1, gauge(at, **{field: 10 + at // 300})) for at in range(0, int(SECONDS), EVERY)])
     assert found == f"g1 has 13 {field}, and had 11"
+
+
+def test_a_pool_that_opens_two_more_is_no_leak_where_that_is_said_and_a_leak_at_every_round_is() -> None:
+    times = range(0, int(SECONDS), EVERY)
+    assert complaints([(1, gauge(at, files=10 + 2 * (at > 500) + 2 * (at > 700))) for at in times], more=4) == []
+    assert complaints([(1, gauge(at, files=10 + at // 60)) for at in times], more=4) == ["g1 has 27 files, and had 17"]
 
 
 def test_one_that_is_open_for_a_moment_is_no_leak() -> None:

@@ -40,8 +40,11 @@ class Life:
         third = len(values) // 3
         return median(values[:third]), median(values[-third:])
 
-    def complaints(self, growth: float) -> list[str]:
-        """Gives what has not levelled off, in sentences. `growth`: MiB that it may grow by."""
+    def complaints(self, growth: float, more: int = 0) -> list[str]:
+        """Gives what has not levelled off, in sentences.
+
+        `growth`: MiB that it may grow by; `more`: files, sockets or threads that it may have more of in the end.
+        """
         found = []
         if self.growth > growth:
             found.append(
@@ -49,7 +52,7 @@ class Life:
             )
         for field in ("files", "sockets", "threads"):
             first, last = self.thirds(field)
-            if last > first:
+            if last > first + more:
                 found.append(f"{self.name} has {last:g} {field}, and had {first:g}")
         return found
 
