@@ -17,5 +17,5 @@ async def test_a_broker_is_asked_to_notice_a_silence_before_the_promised_keepali
         finally:
             await device.stop()
         (asked,) = struct.unpack("!H", connect[8:10])
-        assert 1.5 * asked + 1 <= 1.5 * 30
-        assert asked >= 29
+        assert asked == 25
+        assert 1.5 * asked + 6 <= 1.5 * 30  # Mosquitto 2.0.11 notices up to six seconds late
