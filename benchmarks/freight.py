@@ -2,9 +2,9 @@
 
     python -m benchmarks.freight
 
-An update is 1 MB and travels in chunks, over two hops: from the third round on these have 64 KiB, as the connections have held
-for so long. Beside it `chunks_s`: as many chunks as all devices send, one way, through one Mosquitto into one subscriber that
-does nothing with them.
+The devices of a home share a process. An update is 1 MB and travels in chunks, over two hops: from the third round on these
+have 64 KiB, as the connections have held for so long. Beside it `chunks_s`: as many chunks as all devices send, one way,
+through one Mosquitto into one subscriber that does nothing with them.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from folkmoot.link.face import Arrived, Connected, Event, Session
 from folkmoot.link.mqtt import MqttLink
 from tests.kit.broker import endpoint, program
 
-COURSE = Course(parameters=250_000, devices=25, rounds=5, warm=2)
+COURSE = Course(parameters=250_000, devices=25, rounds=5, warm=2, together=25)
 CHUNK = 32_768  # bytes of payload: between the pieces that a connection begins with and those that it comes to
 CHUNKS = 1_600  # 50 devices, 1,000,000 bytes each, rounded up to whole chunks of each device
 SENDERS = 10  # of which each has so many under way as a device has
@@ -76,7 +76,7 @@ async def send(sender: Bare, number: int) -> None:
 
 
 if __name__ == "__main__":
-    figures = asyncio.run(measure(COURSE))
+    figures = measure(COURSE)
     with tempfile.TemporaryDirectory() as made, mosquitto_broker(program(), "cloud", Path(made) / "broker") as broker:
         found = asyncio.run(chunks(endpoint(broker)))
     print(json.dumps({"round_s": figures["round_ms"] / 1e3, "chunks_s": found}))

@@ -2,18 +2,21 @@
 
     python -m benchmarks.round 10
 
-Cloud, gateways and brokers are processes of their own, the devices share one; every durable commit is included. A round is the
+Cloud, gateways, brokers and devices are processes of their own; every durable commit is included. A round is the
 time from the start of one to the start of the next: median and 90th percentile, and what one synced write costs on this disk.
 """
 
 import asyncio
 import json
+import multiprocessing
 import os
+import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,6 +50,7 @@ class Course:
     warm: int  # rounds before, which are not
     homes: tuple[str, ...] = ("g1", "g2")
     transform: str | None = None  # how updates travel
+    together: int = 1  # devices that share a process
 
 
 def answer(device: str, ask: Ask, parameters: int) -> bytes:
@@ -83,6 +87,41 @@ async def device(
     await station.run(Agent(above, Trainer(train, lambda ask: None), lambda: births.current, lambda: ""), until)
 
 
+# Name, gateway, the port of the home's broker, folder.
+Place = tuple[str, str, int, Path]
+
+
+async def crowd(places: Sequence[Place], parameters: int) -> None:
+    """Is some devices until it is told to stop."""
+    until = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, until.set)
+    await asyncio.gather(*(device(*place, parameters, until) for place in places))
+
+
+def inhabit(places: Sequence[Place], parameters: int) -> None:
+    """Is a process of some devices."""
+    asyncio.run(crowd(places, parameters))
+
+
+@contextmanager
+def inhabited(town: Town, course: Course) -> Iterator[int]:
+    """Starts all devices of a town and ends them; gives how many they are."""
+    names = [(home, f"{home}-{number}") for home in course.homes for number in range(course.devices)]
+    places = [(name, home, town.brokers[home].port, town.folder / name) for home, name in names]
+    context = multiprocessing.get_context("spawn")
+    shares = [places[at : at + course.together] for at in range(0, len(places), course.together)]
+    children = [context.Process(target=inhabit, args=(share, course.parameters)) for share in shares]
+    for child in children:
+        child.start()
+    try:
+        yield len(places)
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.join()
+
+
 def finish(town: Town, course: Course) -> str:
     """Runs all rounds; gives the run's id."""
     program = toy.program(course.parameters, TENSORS)
@@ -116,24 +155,17 @@ def commit(folder: Path, size: int) -> float:
     return statistics.median(times)
 
 
-async def measure(course: Course) -> dict[str, float]:
+def measure(course: Course) -> dict[str, float]:
     """Gives `round_ms`, its 90th percentile `round_p90_ms`, and `synced_ms`."""
-    until = asyncio.Event()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         with Town(folder, {name: [] for name in course.homes}) as town:
-            names = [(home, f"{home}-{number}") for home in course.homes for number in range(course.devices)]
-            devices = [
-                asyncio.create_task(device(name, home, town.brokers[home].port, folder / name, course.parameters, until))
-                for home, name in names
-            ]
-            await asyncio.to_thread(town.up, len(names))
-            found = sorted(await asyncio.to_thread(lambda: list(rounds(town, course))))
-            until.set()
-            await asyncio.gather(*devices)
+            with inhabited(town, course) as devices:
+                town.up(devices)
+                found = sorted(rounds(town, course))
             synced = commit(folder, 4 * course.parameters)
     return {"round_ms": statistics.median(found), "round_p90_ms": found[int(0.9 * len(found))], "synced_ms": synced}
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure(Course(10_000, devices=int(sys.argv[1]) // 2, rounds=60, warm=10)))))
+    print(json.dumps(measure(Course(10_000, devices=int(sys.argv[1]) // 2, rounds=60, warm=10))))

@@ -60,7 +60,7 @@ RACES = (
         "round",
         "a round of 10 devices",
         "10,000 parameters in 10 tensors, training takes no time, everything on this machine. Folkmoot: two gateways, "
-        "three Mosquittos, SQLite with durable commits; the devices share a process. Flower: SuperLink and ten "
+        "three Mosquittos, SQLite with durable commits, each device a process. Flower: SuperLink and ten "
         "SuperNodes, each a process that starts others, as its manual has them, which takes more than two cores.",
         ("round 10",),
         {"flower": "deployment round 10"},
@@ -78,9 +78,9 @@ RACES = (
     Race(
         "freight",
         "a round of 50 devices with 250,000 parameters",
-        "1 MB down to each device and 1 MB up from it, in chunks, below two gateways. No peer: 50 SuperNodes of Flower "
-        "would need 13 GB. Beside it as many chunks as all devices send, through one Mosquitto to a subscriber that does "
-        "nothing.",
+        "1 MB down to each device and 1 MB up from it, in chunks, below two gateways; the devices of a home share a "
+        "process. No peer: 50 SuperNodes of Flower would need 13 GB. Beside it as many chunks as all devices send, "
+        "through one Mosquitto to a subscriber that does nothing.",
         ("freight",),
         {},
         seconds=900,

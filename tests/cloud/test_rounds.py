@@ -7,6 +7,7 @@ from folkmoot_cloud.clock import now
 from folkmoot_cloud.contributions import repository as contributions
 from folkmoot_cloud.rounds import fates, progress
 from folkmoot_cloud.rounds.fates import Fate
+from folkmoot_cloud.runs import repository as runs
 from folkmoot_cloud.tenants.service import MAIN
 from tests.kit.cloud import Cloud
 
@@ -107,6 +108,22 @@ async def test_an_operators_wish_in_the_middle_of_the_runners_transaction_is_no_
         await progress.closed(session, row, 1, "short", "all", now())
     shown = await cloud.json(f"/v1/runs/{run['id']}")
     assert (shown["desired"], shown["done"]) == ("pause", 1)
+
+
+async def test_a_run_that_is_locked_is_read_once_in_a_transaction_and_anew_in_the_next(cloud: Cloud) -> None:
+    run = (await cloud.run(rounds=2))["id"]
+    async with cloud.database.write() as session:
+        held = await runs.locked(session, MAIN, run)
+        assert held is not None
+        held.done = 1
+        assert await runs.locked(session, MAIN, run) is await runs.find(session, MAIN, run) is held
+        assert held.done == 1
+        assert await runs.locked(session, "other", run) is None
+    assert (await cloud.client.post(f"/v1/runs/{run}/rounds")).status_code < 300
+    async with cloud.database.write() as session:
+        again = await runs.locked(session, MAIN, run)
+        assert again is not None
+        assert (again.done, again.rounds) == (1, 3)
 
 
 async def test_a_round_opens_once(cloud: Cloud) -> None:

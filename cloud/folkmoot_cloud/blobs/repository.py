@@ -35,10 +35,10 @@ async def put(
     committed; after a crash between the two the same bytes are put again.
     """
     digest = sha256(content).hexdigest()
-    if await find(session, tenant, digest) is not None:
-        return digest
     held = len(content) <= INSIDE if inside is None else inside
     if not held:
+        if await find(session, tenant, digest) is not None:
+            return digest
         await store.put(tenant, digest, content)
     row = {
         "tenant": tenant,

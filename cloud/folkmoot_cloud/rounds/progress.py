@@ -96,12 +96,21 @@ async def closed(
     bytes_down: int = 0,
 ) -> None:
     """A round is over; `model` is the version that it made. The run is at this round now. Raises NotFound."""
-    found = await repository.find(session, run.tenant, run.id, number)
     held = await runs.locked(session, run.tenant, run.id)
-    if found is None or held is None:
+    began = await repository.close(
+        session,
+        run.tenant,
+        run.id,
+        number,
+        outcome=outcome,
+        reason=reason,
+        closed_at=at,
+        model=model,
+        bytes_up=bytes_up,
+        bytes_down=bytes_down,
+    )
+    if began is None or held is None:
         raise NotFound(f"there is no round {number} of a run {run.id}")
-    found.status, found.outcome, found.reason, found.closed_at, found.model = "closed", outcome, reason, at, model
-    found.bytes_up, found.bytes_down = bytes_up, bytes_down
     held.done, held.model = number, model or held.model
     held.bytes_up += bytes_up
     held.bytes_down += bytes_down
@@ -113,7 +122,7 @@ async def closed(
         "model": model,
         "bytes_up": bytes_up,
         "bytes_down": bytes_down,
-        "seconds": (at - found.started_at).total_seconds(),
+        "seconds": (at - began).total_seconds(),
     }
     events.append(session, run.tenant, "round.closed", at, content, run.id)
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from folkmoot_cloud.database import ReadSession, Session
 from folkmoot_cloud.pages import Rows, Window, page
@@ -30,6 +31,13 @@ async def listing(session: ReadSession, tenant: str, run_id: str, window: Window
 async def find(session: ReadSession, tenant: str, run_id: str, number: int) -> Round | None:
     """Gives a round."""
     return await session.get(Round, (tenant, run_id, number))
+
+
+async def close(session: Session, tenant: str, run_id: str, number: int, **values: Any) -> datetime | None:
+    """Writes what came of a round; gives when it began, and None where there is none."""
+    mine = (Round.tenant == tenant) & (Round.run_id == run_id) & (Round.number == number)
+    done = await session.scalars(update(Round).where(mine).values(status="closed", **values).returning(Round.started_at))
+    return done.one_or_none()
 
 
 async def open_ones(session: ReadSession, tenant: str, run_id: str) -> list[int]:

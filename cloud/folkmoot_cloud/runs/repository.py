@@ -30,17 +30,32 @@ async def listing(
 
 async def find(session: ReadSession, tenant: str, run_id: str) -> Run | None:
     """Gives a run with its task."""
+    held = _held(session, tenant, run_id)
+    if held is not None:
+        return held
     wanted = select(Run).where(Run.tenant == tenant, Run.id == run_id).options(joinedload(Run.task))
     return (await session.scalars(wanted)).one_or_none()
 
 
 async def locked(session: Session, tenant: str, run_id: str) -> Run | None:
     """Gives a run with its task, as it is now, and holds off everybody else who wants to change it until the commit."""
+    held = _held(session, tenant, run_id)
+    if held is not None:
+        return held
     wanted = select(Run).where(Run.tenant == tenant, Run.id == run_id).options(joinedload(Run.task))
     # key_share: whoever only refers to the run (a round, a member) is not held off. Otherwise the runner, which inserts such
     # rows first and locks the run then, and an operator's wish in between are a deadlock in PostgreSQL.
     wanted = wanted.with_for_update(of=Run, key_share=True).execution_options(populate_existing=True)
-    return (await session.scalars(wanted)).one_or_none()
+    found = (await session.scalars(wanted)).one_or_none()
+    if found is not None:
+        session.info.setdefault("runs", {})[tenant, run_id] = found
+    return found
+
+
+def _held(session: ReadSession, tenant: str, run_id: str) -> Run | None:
+    """Gives a run that this transaction has locked: nobody else can have changed it since."""
+    found: Run | None = session.info.get("runs", {}).get((tenant, run_id))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
