@@ -143,9 +143,8 @@ async def forget(session: Session, tenant: str, machine: str) -> list[str]:
     for table in (JournalEntry, Snapshot):
         mine = (table.tenant == tenant) & (table.machine == machine)
         await session.execute(delete(table).where(mine).execution_options(synchronize_session=False))
-    payloads = delete(Kept).where(Kept.tenant == tenant, Kept.machine == machine)
-    payloads = payloads.returning(Kept.digest, Kept.content.is_(None)).execution_options(synchronize_session=False)
-    gone = (await session.execute(payloads)).all()
+    payloads = delete(Kept).where(Kept.tenant == tenant, Kept.machine == machine).execution_options(synchronize_session=False)
+    gone = (await session.execute(payloads.returning(Kept.digest, Kept.content.is_(None)))).all()
     return [digest for digest, large in gone if large and not await _used(session, tenant, digest)]
 
 
