@@ -2,8 +2,8 @@
 
     python -m benchmarks.round 10
 
-Cloud, gateways, brokers and devices are processes of their own; every durable commit is included. A round is the
-time from the start of one to the start of the next: median and 90th percentile, and what one synced write costs on this disk.
+Cloud, gateways, brokers and devices are processes of their own; every durable commit is included. A round is the time from
+the start of one to the start of the next: median and 90th percentile, and what one synced write costs on this disk.
 """
 
 import asyncio

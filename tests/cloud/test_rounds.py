@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from folkmoot_cloud.clock import now
@@ -112,13 +113,21 @@ async def test_an_operators_wish_in_the_middle_of_the_runners_transaction_is_no_
 
 async def test_a_run_that_is_locked_is_read_once_in_a_transaction_and_anew_in_the_next(cloud: Cloud) -> None:
     run = (await cloud.run(rounds=2))["id"]
+    said: list[str] = []
+
+    def hear(connection: object, cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
     async with cloud.database.write() as session:
+        event.listen(cloud.database.engine.sync_engine, "before_cursor_execute", hear)
         held = await runs.locked(session, MAIN, run)
         assert held is not None
         held.done = 1
         assert await runs.locked(session, MAIN, run) is await runs.find(session, MAIN, run) is held
-        assert held.done == 1
+        assert len(said) == 1
         assert await runs.locked(session, "other", run) is None
+        assert len(said) > 1
+    event.remove(cloud.database.engine.sync_engine, "before_cursor_execute", hear)
     assert (await cloud.client.post(f"/v1/runs/{run}/rounds")).status_code < 300
     async with cloud.database.write() as session:
         again = await runs.locked(session, MAIN, run)

@@ -24,7 +24,7 @@ class Scale:
     homes: int
     restarts: tuple[Restart, ...]
     growth: float  # MiB of resident memory that a process may grow by in the time that is judged
-    more: int = 0  # files, sockets or threads that it may have more of in the end
+    pooled: int = 0  # connections to its database that the cloud may have more of in the end
     crowd: int = 25  # devices of one process, which come and go together
     deadline: float = 8.0  # seconds of a round
     rounds: int = 10  # of a run; then another one begins
@@ -50,20 +50,18 @@ def long(devices: int = 500, minutes: float = 20.0) -> Scale:
     return Scale(devices=devices, minutes=minutes, homes=4, restarts=LONG_RESTARTS, growth=2.0)
 
 
-# Connections to its database that the cloud may open late: its pool grows when more sessions than before meet, up to a bound,
-# and in a minute and a half that may be at any time. One of SQLite has two files, the database's and its log's, and a thread.
-POOLED = 2
-
-
 def short() -> Scale:
-    """Gives the soak for every day: what leaks a little does not show in it, what leaks much does."""
+    """Gives the soak for every day: what leaks a little does not show in it, what leaks much does.
+
+    The cloud's pool of connections grows when more sessions than before meet, up to a bound: here that may be at any time.
+    """
     return Scale(
         devices=96,
         minutes=1.5,
         homes=2,
         restarts=(Restart(0.3, "g2", "kill"),),
         growth=6.0,
-        more=2 * POOLED,
+        pooled=2,
         crowd=16,
         deadline=5.0,
         rounds=4,

@@ -30,6 +30,8 @@ TRIES = 3  # of such rounds: what the cloud knows of a home is a moment old
 DROPPED = "$SYS/broker/publish/messages/dropped"
 FILTERS = ("fl/v1/+/+/+/dn/rcp", DROPPED)  # receipts, on either kind of broker
 
+FILES = 2  # that a connection to SQLite has open: the database and its log; and a thread
+
 Say = Callable[[str], None]
 
 
@@ -54,7 +56,10 @@ class Report:
 
     def complaints(self) -> list[str]:
         """Gives what is wrong, in sentences; the record has raised whatever was wrong with it."""
-        found = [complaint for life in self.lives for complaint in life.complaints(self.scale.growth, self.scale.more)]
+        found = []
+        for life in self.lives:
+            more = FILES * self.scale.pooled if life.name == "cloud" else 0
+            found += life.complaints(self.scale.growth, more)
         found += [f"has outlived its parent: {stray}" for stray in self.strays]
         judged = {life.name for life in self.lives}
         missing = {"cloud", *self.scale.gateways} - judged

@@ -32,7 +32,7 @@ CACHE = 256 << 20  # bytes of programs and weights that are kept: a Pi's card ha
 INLINE = 65_536  # bytes of a payload that travels inside a message (protocol.md, 4)
 # Seconds by which CONNECT asks for a shorter keepalive than the settings say. A broker ends a session that was silent for 1.5
 # keepalives when it looks next, which Mosquitto 2.0.11 does every five seconds, and up to six were measured: so 1.5 of the
-# settings' are never exceeded. Of a short one it is a fifth: nobody is to ping every second.
+# settings' are not exceeded from 20 s on. Of a short one it is a fifth: nobody is to ping every second.
 EARLY = 5
 
 
